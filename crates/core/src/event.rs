@@ -1,0 +1,177 @@
+//! What the scanner is asked to do: the events it accepts.
+//!
+//! Samples of every form, and what becomes of them: `contract/events/` and
+//! `contract/events.json`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorClass, Result};
+use crate::tags::TagPrefix;
+
+const ACCEPTED: &str = "Send {} or an EventBridge \"Scheduled Event\" to scan all targets; \
+     {\"resourceArn\": \"…\"}, with \"after\" or without, to start the next run of one; or the \
+     EventBridge events \"Tag Change on Resource\" of aws.tag and \"AWS API Call via CloudTrail\" \
+     of aws.secretsmanager";
+
+/// The calls after which a secret may be configured otherwise than before.
+const CALLS: [&str; 4] = ["CreateSecret", "TagResource", "UntagResource", "DeleteSecret"];
+
+/// What is to be scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanRequest {
+    /// Every target there is.
+    All,
+    /// One resource, which may or may not be a target.
+    One {
+        /// Its ARN or name.
+        id: String,
+        /// Only starts later than this count: the start of the run that asks.
+        after: Option<DateTime<Utc>>,
+    },
+    /// Nothing, because the event cannot concern a target.
+    Ignored {
+        /// Why, as a sentence without a full stop.
+        reason: String,
+    },
+}
+
+impl ScanRequest {
+    /// Reads a Lambda event. An event of an unknown or broken form is a configuration error
+    /// that shows what came and what is accepted.
+    pub fn parse(prefix: &TagPrefix, event: &Value) -> Result<Self> {
+        let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
+        match (text("source"), text("detail-type")) {
+            ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Self::All),
+            ("aws.tag", "Tag Change on Resource") => tag_change(prefix, event),
+            ("aws.secretsmanager", "AWS API Call via CloudTrail") => api_call(prefix, event),
+            ("", "") => direct(event),
+            (source, detail_type) => Err(not_accepted(&format!(
+                "with source {source:?} and detail-type {detail_type:?}"
+            ))),
+        }
+    }
+
+    fn one(id: &str) -> Self {
+        Self::One { id: id.to_owned(), after: None }
+    }
+
+    fn ignored(reason: impl Into<String>) -> Self {
+        Self::Ignored { reason: reason.into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NextRun {
+    resource_arn: String,
+    after: Option<DateTime<Utc>>,
+}
+
+fn direct(event: &Value) -> Result<ScanRequest> {
+    match event {
+        Value::Object(members) if members.is_empty() => Ok(ScanRequest::All),
+        Value::Object(members) if members.contains_key("resourceArn") => {
+            let next = NextRun::deserialize(event)
+                .map_err(|error| not_accepted(&format!("with a \"resourceArn\", but {error}")))?;
+            if next.resource_arn.trim().is_empty() {
+                return Err(not_accepted("with an empty \"resourceArn\""));
+            }
+            Ok(ScanRequest::One { id: next.resource_arn, after: next.after })
+        }
+        Value::Object(members) => {
+            let keys: Vec<_> = members.keys().take(10).map(String::as_str).collect();
+            Err(not_accepted(&format!("with the keys {}", keys.join(", "))))
+        }
+        _ => Err(not_accepted("that is no JSON object")),
+    }
+}
+
+fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
+    let Some(keys) = strings(&event["detail"]["changed-tag-keys"]) else {
+        return Err(not_accepted("of aws.tag without detail.changed-tag-keys"));
+    };
+    let Some(resource) = event["resources"][0].as_str().filter(|arn| !arn.is_empty()) else {
+        return Err(not_accepted("of aws.tag without a resource"));
+    };
+    if !is_secret(resource) {
+        return Ok(ScanRequest::ignored(format!("{resource} is no secret")));
+    }
+    if !any_configures(prefix, &keys) {
+        return Ok(ScanRequest::ignored(none_of_ours(prefix, resource)));
+    }
+    Ok(ScanRequest::one(resource))
+}
+
+fn api_call(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
+    let detail = &event["detail"];
+    let call = detail["eventName"].as_str().unwrap_or_default();
+    if !CALLS.contains(&call) {
+        return Ok(ScanRequest::ignored(format!("the call {call:?} changes no tags")));
+    }
+    if let Some(code) = detail.get("errorCode").filter(|code| !code.is_null()) {
+        return Ok(ScanRequest::ignored(format!("the call {call} failed with {code}")));
+    }
+    let Some(secret) = secret_of(detail) else {
+        return Err(not_accepted(&format!("of CloudTrail for {call} that names no secret")));
+    };
+    match tag_keys_of(detail) {
+        Some(keys) if !any_configures(prefix, &keys) => {
+            Ok(ScanRequest::ignored(none_of_ours(prefix, secret)))
+        }
+        _ => Ok(ScanRequest::one(secret)),
+    }
+}
+
+/// The secret of a call: by ARN from the answer where that has one, otherwise as the caller
+/// named it. CloudTrail spells the answer's member `arn`, `aRN` or `ARN`, and leaves the
+/// answer out altogether for some calls.
+fn secret_of(detail: &Value) -> Option<&str> {
+    let answered = detail["responseElements"].as_object().and_then(|answer| {
+        answer.iter().find(|(key, _)| key.eq_ignore_ascii_case("arn")).map(|(_, arn)| arn)
+    });
+    let request = &detail["requestParameters"];
+    [answered, request.get("secretId"), request.get("name")]
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .find(|id| !id.is_empty())
+}
+
+/// The keys that a call sets or removes, where the trail shows them.
+fn tag_keys_of(detail: &Value) -> Option<Vec<&str>> {
+    let request = &detail["requestParameters"];
+    if let Some(keys) = strings(&request["tagKeys"]) {
+        return Some(keys);
+    }
+    request["tags"].as_array()?.iter().map(|tag| tag["key"].as_str()).collect()
+}
+
+fn strings(list: &Value) -> Option<Vec<&str>> {
+    list.as_array()?.iter().map(Value::as_str).collect()
+}
+
+/// Whether a key is one that configures; those AutoDump writes itself do not wake it.
+fn any_configures(prefix: &TagPrefix, keys: &[&str]) -> bool {
+    let tags: BTreeMap<_, _> = keys.iter().map(|key| ((*key).to_owned(), String::new())).collect();
+    prefix.configuration(&tags).next().is_some()
+}
+
+fn is_secret(arn: &str) -> bool {
+    arn.split(':').nth(2) == Some("secretsmanager")
+}
+
+fn none_of_ours(prefix: &TagPrefix, resource: &str) -> String {
+    format!("no tag under \"{}:\" that configures changed on {resource}", prefix.as_str())
+}
+
+fn not_accepted(what: &str) -> Error {
+    Error::new(ErrorClass::Configuration, format!("the scanner got an event {what}"), ACCEPTED)
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,18 @@
+//! AutoDump's pure rules: tags, schedule, hash, names, layout, manifest, errors and ports.
+//!
+//! Nothing here does I/O, reads a clock or depends on another crate of ours. What a use
+//! case needs from the world it takes through the traits in [`ports`].
+
+pub mod error;
+pub mod execution;
+pub mod hash;
+pub mod layout;
+pub mod manifest;
+pub mod ports;
+pub mod schedule;
+pub mod secret;
+pub mod tags;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use error::{Error, ErrorClass, Result};

@@ -1,0 +1,127 @@
+//! The manifest: written last, and the proof that a backup exists.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::hash::TagHash;
+use crate::tags::Format;
+
+/// Version 1 of the manifest, `contract/manifest.json`. Readers reject a version they do not
+/// know, and ignore fields they do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Always 1.
+    pub version: u32,
+    /// What was dumped.
+    pub target: Target,
+    /// The engine, its server and the program that dumped.
+    pub engine: Engine,
+    /// The database's name.
+    pub database: String,
+    /// What the objects hold.
+    pub format: Format,
+    /// In which sense the content is of one point in time.
+    pub consistency: Consistency,
+    /// When the run was to start, by the schedule.
+    #[serde(with = "seconds")]
+    pub scheduled_for: DateTime<Utc>,
+    /// When the dump began.
+    #[serde(with = "seconds")]
+    pub started_at: DateTime<Utc>,
+    /// When the last byte of data was in the bucket.
+    #[serde(with = "seconds")]
+    pub finished_at: DateTime<Utc>,
+    /// The hash of the tags that were used.
+    pub tag_hash: TagHash,
+    /// The execution of the state machine.
+    pub execution_arn: String,
+    /// The Batch job.
+    pub job: Job,
+    /// AutoDump's own version.
+    pub autodump_version: String,
+    /// Every data object of the backup.
+    pub objects: Vec<Object>,
+    /// Commands that restore it without AutoDump.
+    pub restore: Vec<String>,
+}
+
+/// What was dumped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The ARN of the tagged resource.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The engine, its server and the program that dumped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Engine {
+    /// As in the bucket's layout: `postgres`.
+    pub name: String,
+    /// The server's version, such as `15.18`.
+    pub server_version: String,
+    /// The dump program and its version, such as `pg_dump 15.18`.
+    pub client: String,
+}
+
+/// In which sense the content is of one point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consistency {
+    /// All of it was read in one snapshot of the database.
+    Snapshot,
+}
+
+/// The Batch job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Batch's job id.
+    pub id: String,
+    /// From 1.
+    pub attempt: u32,
+}
+
+/// One data object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The bucket.
+    pub bucket: String,
+    /// The full key.
+    pub key: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// CRC64-NVME of the whole object as S3 shows it: big-endian, base64.
+    pub crc64nvme: String,
+}
+
+/// Times in the manifest are UTC in whole seconds with `Z`.
+mod seconds {
+    use chrono::{DateTime, SecondsFormat, Utc};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &DateTime<Utc>, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DateTime<Utc>, D::Error> {
+        DateTime::deserialize(d)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_golden_manifest_is_read_and_written_unchanged() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../contract/manifest.json")).unwrap();
+        let manifest: Manifest = serde_json::from_value(golden.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&manifest).unwrap(), golden);
+    }
+}

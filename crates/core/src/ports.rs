@@ -1,0 +1,137 @@
+//! What the use cases need from the world, in our own words. No SDK type crosses these.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::execution::ExecutionInput;
+
+/// A resource as it is now: who it is, and its tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// The full ARN.
+    pub arn: String,
+    /// The name a person knows it by, such as `prod/app`.
+    pub name: String,
+    /// All its tags, configuration and others.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The resources of this page, possibly none.
+    pub resources: Vec<Resource>,
+    /// What to ask for next; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// Finds resources that may be targets. It reads tags, never a secret's value.
+pub trait TargetSource: Sync {
+    /// One page of the resources that bear a tag key with `tag_key` as prefix. It may hold
+    /// more than asked for; the caller looks at the tags itself.
+    fn page(
+        &self,
+        tag_key: &str,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<Page>> + Send;
+
+    /// The resource as it is now, by ARN or name. `None` when it does not exist or is
+    /// scheduled for deletion; that is not an error.
+    fn find(&self, id: &str) -> impl Future<Output = Result<Option<Resource>>> + Send;
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A new execution runs.
+    Started,
+    /// The very same run was started before. That is a success.
+    AlreadyThere,
+}
+
+/// Starts executions of the state machine.
+pub trait Executions: Sync {
+    /// Starts an execution under `name`. A second start of the same name is
+    /// [`Start::AlreadyThere`]; every other refusal is an error.
+    fn start(
+        &self,
+        name: &str,
+        input: &ExecutionInput,
+    ) -> impl Future<Output = Result<Start>> + Send;
+}
+
+/// Reads a secret's value. Only the dumper has one.
+pub trait SecretReader: Sync {
+    /// The current value (`AWSCURRENT`) as text. Never logged, never in an error.
+    fn value(&self, id: &str) -> impl Future<Output = Result<String>> + Send;
+}
+
+/// Where an object is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLocation {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The full key.
+    pub key: String,
+}
+
+/// A part that the store has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartReceipt {
+    /// From 1, without holes.
+    pub number: u32,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// The store's name for the accepted part.
+    pub etag: String,
+    /// CRC64-NVME of the part.
+    pub crc64nvme: u64,
+}
+
+/// What the whole object must be for its publication to succeed.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    /// Every part, by ascending number.
+    pub parts: Vec<PartReceipt>,
+    /// Length of the whole object in bytes; the store compares.
+    pub bytes: u64,
+    /// CRC64-NVME of the whole object; the store compares.
+    pub crc64nvme: u64,
+    /// Refuse when an object of that key is already there.
+    pub only_if_absent: bool,
+}
+
+/// A store of objects that appear whole or not at all.
+pub trait ObjectStore: Sync {
+    /// An upload in progress.
+    type Upload: Upload;
+
+    /// Begins a multipart upload. Nothing is visible under `location` until it is completed.
+    fn create(
+        &self,
+        location: &ObjectLocation,
+        content_type: &str,
+    ) -> impl Future<Output = Result<Self::Upload>> + Send;
+}
+
+/// A multipart upload in progress. Whoever holds it completes or aborts it: stores do not
+/// clean up by themselves when it is dropped.
+pub trait Upload: Send + Sync + 'static {
+    /// Sends part `number` (from 1). Safe to call for several parts at once.
+    fn put_part(
+        &self,
+        number: u32,
+        body: Bytes,
+        crc64nvme: u64,
+    ) -> impl Future<Output = Result<PartReceipt>> + Send;
+
+    /// Publishes the object. The store compares size and checksum first; on error nothing
+    /// new is visible, and the upload is still to be aborted.
+    fn complete(&self, completion: Completion) -> impl Future<Output = Result<()>> + Send;
+
+    /// Throws all parts away. Calling it twice is no error.
+    fn abort(&self) -> impl Future<Output = Result<()>> + Send;
+}
