@@ -65,9 +65,10 @@ fn the_answer_may_spell_the_arn_in_three_ways() {
 
 #[test]
 fn a_call_whose_tags_the_trail_does_not_show_is_looked_at() {
-    for request in
-        [json!({"secretId": "x"}), json!({"secretId": "x", "tags": "HIDDEN_DUE_TO_SECURITY_REASONS"})]
-    {
+    for request in [
+        json!({"secretId": "x"}),
+        json!({"secretId": "x", "tags": "HIDDEN_DUE_TO_SECURITY_REASONS"}),
+    ] {
         let event = json!({
             "source": "aws.secretsmanager",
             "detail-type": "AWS API Call via CloudTrail",
@@ -113,11 +114,33 @@ fn broken_forms_are_errors_that_say_what_is_missing() {
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
         prop::sample::select(vec![
-            "source", "detail-type", "detail", "resources", "changed-tag-keys", "eventName",
-            "errorCode", "requestParameters", "responseElements", "secretId", "name", "arn", "tags",
-            "key", "tagKeys", "resourceArn", "after", "aws.tag", "aws.events", "aws.secretsmanager",
-            "Scheduled Event", "Tag Change on Resource", "AWS API Call via CloudTrail",
-            "CreateSecret", "TagResource", "autodump:size", "arn:aws:secretsmanager:::secret:x",
+            "source",
+            "detail-type",
+            "detail",
+            "resources",
+            "changed-tag-keys",
+            "eventName",
+            "errorCode",
+            "requestParameters",
+            "responseElements",
+            "secretId",
+            "name",
+            "arn",
+            "tags",
+            "key",
+            "tagKeys",
+            "resourceArn",
+            "after",
+            "aws.tag",
+            "aws.events",
+            "aws.secretsmanager",
+            "Scheduled Event",
+            "Tag Change on Resource",
+            "AWS API Call via CloudTrail",
+            "CreateSecret",
+            "TagResource",
+            "autodump:size",
+            "arn:aws:secretsmanager:::secret:x",
         ])
         .prop_map(str::to_owned),
         "\\PC{0,8}",

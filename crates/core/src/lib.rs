@@ -3,12 +3,15 @@
 //! Nothing here does I/O, reads a clock or depends on another crate of ours. What a use
 //! case needs from the world it takes through the traits in [`ports`].
 
+pub mod check;
 pub mod error;
+pub mod event;
 pub mod execution;
 pub mod hash;
 pub mod layout;
 pub mod manifest;
 pub mod ports;
+pub mod scan;
 pub mod schedule;
 pub mod secret;
 pub mod tags;

@@ -1,0 +1,189 @@
+//! The real program against a real PostgreSQL and the least of AWS.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "support/cloud.rs"]
+mod cloud;
+#[path = "../../crates/dump/tests/support/postgres.rs"]
+#[allow(dead_code)]
+mod postgres;
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cloud::{Cloud, State};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+pub(crate) const ARN: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:app-AbCdEf";
+
+fn cloud(secret: &Value) -> State {
+    State {
+        secret: secret.to_string(),
+        tags: vec![("autodump:start-schedule".to_owned(), "0 8 * * *".to_owned())],
+        ..State::default()
+    }
+}
+
+fn secret(server: &postgres::Server) -> Value {
+    json!({
+        "engine": "postgres", "endpoint": "localhost", "port": server.port, "databasename": "shop",
+        "username": "postgres", "password": postgres::PASSWORD,
+        "sslrootcert": server.certificate(),
+    })
+}
+
+fn dumper(endpoint: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dumper"));
+    command
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_ACCESS_KEY_ID", "access")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AUTODUMP_BUCKET", "backups")
+        .env("AUTODUMP_TAG_PREFIX", "autodump")
+        .env("AUTODUMP_RESOURCE_ARN", ARN)
+        .env("AUTODUMP_TAG_HASH", format!("v1:{}", "0".repeat(64)))
+        .env("AUTODUMP_START", "2026-11-22T08:00:00Z")
+        .env("AUTODUMP_EXECUTION_ARN", "arn:aws:states:eu-central-1:1:execution:AutoDump:x")
+        .env("AWS_BATCH_JOB_ID", "job")
+        .env("AWS_BATCH_JOB_ATTEMPT", "1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Every line of the log is a JSON object, and none has the password.
+fn log(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains(postgres::PASSWORD.trim()), "{text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn wait_for(cloud: &Cloud, what: impl Fn(&State) -> bool) {
+    let start = Instant::now();
+    while !what(&cloud.state.lock().unwrap()) {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+}
+
+#[test]
+fn a_tagged_secret_becomes_a_backup_that_restores() {
+    let Some(server) = postgres::start() else { return };
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql(
+        "shop",
+        "CREATE TABLE t AS SELECT i, md5(i::text) AS m FROM generate_series(1, 50000) i",
+    );
+    let cloud = cloud::start(cloud(&secret(&server)));
+    let output = dumper(&cloud.endpoint).output().unwrap();
+    let log = log(&output);
+    assert_eq!(output.status.code(), Some(0), "{log:?}");
+    assert_eq!(log.last().unwrap()["message"], "backup complete");
+    assert!(log.iter().any(|line| line["message"].as_str().unwrap().contains("tags changed")));
+
+    let state = cloud.state.lock().unwrap();
+    assert!(state.open.is_empty());
+    let [(proof, manifest), (path, data)] =
+        state.objects.iter().collect::<Vec<_>>().try_into().unwrap();
+    assert!(proof.ends_with("/manifest.json") && path.ends_with("/shop.dump"), "{proof} {path}");
+    let manifest: Value = serde_json::from_slice(manifest).unwrap();
+    assert_eq!(manifest["objects"][0]["bytes"], data.len());
+    assert_eq!(format!("/backups/{}", manifest["objects"][0]["key"].as_str().unwrap()), *path);
+
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(data).unwrap();
+    server.sql("postgres", "CREATE DATABASE restored");
+    let mut restore = server.client("pg_restore");
+    let done =
+        restore.args(["--exit-on-error", "-d", "restored"]).arg(file.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let sum = "SELECT count(*), md5(string_agg(t::text, '' ORDER BY i)) FROM t";
+    assert_eq!(server.sql("restored", sum), server.sql("shop", sum));
+}
+
+#[test]
+fn every_class_has_its_exit_code_and_leaves_nothing() {
+    let Some(server) = postgres::start() else { return };
+    server.sql("postgres", "CREATE DATABASE shop");
+    for (field, value, code, class) in [
+        ("engine", json!("oracle"), 10, "configuration"),
+        ("databasename", json!("nowhere"), 10, "configuration"),
+        ("password", json!("wrong"), 11, "credentials"),
+        ("port", json!(1), 12, "source"),
+    ] {
+        let mut secret = secret(&server);
+        secret[field] = value;
+        let cloud = cloud::start(cloud(&secret));
+        let output = dumper(&cloud.endpoint).output().unwrap();
+        let last = log(&output).pop().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{last}");
+        assert_eq!((&last["class"], &last["exit_code"]), (&json!(class), &json!(code)));
+        let state = cloud.state.lock().unwrap();
+        assert!(state.objects.is_empty() && state.open.is_empty());
+    }
+}
+
+#[test]
+fn a_missing_variable_is_a_configuration_error() {
+    let output = dumper("http://127.0.0.1:1").env_remove("AUTODUMP_BUCKET").output().unwrap();
+    assert_eq!(output.status.code(), Some(10));
+    let last = log(&output).pop().unwrap();
+    assert_eq!(last["what"], "the environment lacks AUTODUMP_BUCKET");
+}
+
+#[test]
+fn an_invalid_tag_is_a_configuration_error() {
+    let mut state = cloud(&json!({}));
+    state.tags.push(("autodump:size".to_owned(), "huge".to_owned()));
+    let cloud = cloud::start(state);
+    let output = dumper(&cloud.endpoint).output().unwrap();
+    assert_eq!(output.status.code(), Some(10));
+    assert!(log(&output).pop().unwrap()["what"].as_str().unwrap().contains("huge"));
+}
+
+/// While parts are on their way to a store that does not answer.
+#[test]
+fn asked_to_stop_it_aborts_and_exits_with_143() {
+    let Some(server) = postgres::start() else { return };
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql(
+        "shop",
+        "CREATE TABLE t AS SELECT md5(i::text) || md5((i + 1)::text) FROM generate_series(1, 1000000) i",
+    );
+    let cloud = cloud::start(State { hangs: true, ..cloud(&secret(&server)) });
+    let child = dumper(&cloud.endpoint).spawn().unwrap();
+    wait_for(&cloud, |state| !state.open.is_empty());
+    std::thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    terminate(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{:?}", log(&output));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let state = cloud.state.lock().unwrap();
+    assert!(state.objects.is_empty() && state.open.is_empty());
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'autodump'";
+    let start = Instant::now();
+    while server.sql("shop", left).trim() != "0" {
+        assert!(start.elapsed() < Duration::from_secs(5), "pg_dump's session is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Before the dump begins: the secret cannot be read yet.
+#[test]
+fn asked_to_stop_early_it_exits_with_143() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let child = dumper(&format!("http://{}", silent.local_addr().unwrap())).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    terminate(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{:?}", log(&output));
+}

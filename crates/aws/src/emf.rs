@@ -1,0 +1,82 @@
+//! Metrics of a scan as a log line in CloudWatch's embedded metric format. CloudWatch makes
+//! metrics of it without a request.
+
+use autodump_core::scan::ScanReport;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "AutoDump";
+
+/// The dimension, whose value is the name of the deployment.
+pub const DIMENSION: &str = "Name";
+
+/// The line for a scan; `None` when there is nothing to tell. Only what happened is in it: a
+/// metric costs for each hour that it gets a value in, and a quiet deployment is to cost
+/// nothing. Alarms have to treat missing data as good.
+#[must_use]
+pub fn scanned(name: &str, report: &ScanReport, at: DateTime<Utc>) -> Option<Value> {
+    let values: Vec<(&str, u64)> = [
+        ("TargetsStarted", report.started),
+        ("TargetsRejected", report.rejected),
+        ("TargetsFailed", report.failed),
+    ]
+    .into_iter()
+    .filter(|(_, value)| *value > 0)
+    .collect();
+    if values.is_empty() {
+        return None;
+    }
+    let metrics: Vec<_> =
+        values.iter().map(|(metric, _)| json!({"Name": metric, "Unit": "Count"})).collect();
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": at.timestamp_millis(),
+            "CloudWatchMetrics": [
+                {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}
+            ]
+        },
+        DIMENSION: name,
+    });
+    for (metric, value) in values {
+        line[metric] = value.into();
+    }
+    Some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_the_format_of_cloudwatch() {
+        let report =
+            ScanReport { started: 3, rejected: 1, not_targets: 9, ..ScanReport::default() };
+        let at = "2026-11-21T08:00:00.250Z".parse().unwrap();
+        assert_eq!(
+            scanned("Stack/AutoDump", &report, at).unwrap(),
+            json!({
+                "_aws": {
+                    "Timestamp": 1_795_248_000_250_i64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "AutoDump",
+                        "Dimensions": [["Name"]],
+                        "Metrics": [
+                            {"Name": "TargetsStarted", "Unit": "Count"},
+                            {"Name": "TargetsRejected", "Unit": "Count"}
+                        ]
+                    }]
+                },
+                "Name": "Stack/AutoDump",
+                "TargetsStarted": 3,
+                "TargetsRejected": 1
+            })
+        );
+    }
+
+    #[test]
+    fn a_scan_that_changed_nothing_has_no_line() {
+        let report = ScanReport { already_there: 7, not_targets: 2, ..ScanReport::default() };
+        assert_eq!(scanned("x", &report, DateTime::UNIX_EPOCH), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! The only code of AutoDump that names an AWS SDK crate: one file per service need, each an
+//! adapter of a port of `autodump_core`.
+
+pub mod config;
+pub mod emf;
+pub mod executions;
+mod failure;
+#[cfg(test)]
+mod replay;
+pub mod s3;
+pub mod secrets;

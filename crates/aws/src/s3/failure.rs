@@ -1,0 +1,107 @@
+//! What S3's refusals mean.
+
+use std::error::Error as StdError;
+
+use autodump_core::ports::ObjectLocation;
+use autodump_core::{Error, ErrorClass};
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+const RETRY: &str = "S3 did not take it after several attempts: start the run again";
+const OURS: &str = "Report this: it is a fault of AutoDump";
+
+/// S3's error code, or nothing when there was no answer.
+pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> &str {
+    error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
+}
+
+/// Whether the request may have taken effect although it failed.
+pub(super) fn is_unclear<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ServiceError(answer) => answer.raw().status().is_server_error(),
+        SdkError::DispatchFailure(_) => !nobody(error),
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether the upload is not there any more.
+pub(super) fn gone<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    code(error) == "NoSuchUpload"
+}
+
+/// The error that a failed request stands for: `what` did not happen, where and why.
+pub(super) fn failure<E>(
+    what: &str,
+    location: &ObjectLocation,
+    error: SdkError<E, HttpResponse>,
+) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let (class, hint) = meaning(&error, location);
+    let why = match &error {
+        SdkError::ServiceError(answer) if answer.err().code().is_some() => {
+            let code = answer.err().code().unwrap_or_default();
+            let message = answer.err().message().unwrap_or("no message").trim_end_matches('.');
+            format!("{code} (HTTP {}): {message}", answer.raw().status())
+        }
+        other => DisplayErrorContext(other).to_string(),
+    };
+    let what = format!("s3://{}/{}: {what}: {why}", location.bucket, location.key);
+    Error::new(class, what, hint).caused_by(error)
+}
+
+fn meaning<E: ProvideErrorMetadata>(
+    error: &SdkError<E, HttpResponse>,
+    location: &ObjectLocation,
+) -> (ErrorClass, String) {
+    let bucket = &location.bucket;
+    let (class, hint) = match code(error) {
+        "" if nobody(error) => (
+            ErrorClass::Credentials,
+            "No AWS credentials were found: the job needs a role".to_owned(),
+        ),
+        "AccessDenied" | "AllAccessDisabled" => (
+            ErrorClass::Credentials,
+            format!(
+                "The dumper may not write there: if a secret names bucket {bucket}, list it in \
+                 the construct's additionalBuckets, and look at the bucket's policy and its key's"
+            ),
+        ),
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "RequestTimeTooSkewed" => {
+            (ErrorClass::Credentials, "Look at the credentials and the clock of the job".to_owned())
+        }
+        "NoSuchBucket" | "InvalidBucketName" => (
+            ErrorClass::Configuration,
+            format!("There is no bucket {bucket}: correct bucketname in the secret"),
+        ),
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => (
+            ErrorClass::Configuration,
+            format!("Bucket {bucket} is in another region: use one in the region of AutoDump"),
+        ),
+        code if code.starts_with("KMS.") => (
+            ErrorClass::Configuration,
+            "The KMS key cannot be used: it has to exist, be enabled and in this region".to_owned(),
+        ),
+        "InvalidRequest" | "InvalidArgument" | "MalformedXML" | "EntityTooSmall"
+        | "EntityTooLarge" | "InvalidPartOrder" | "NotImplemented" => {
+            (ErrorClass::Internal, OURS.to_owned())
+        }
+        _ => (ErrorClass::Destination, RETRY.to_owned()),
+    };
+    (class, hint)
+}
+
+/// Whether the SDK could not even sign. It reports that as a failed dispatch for another
+/// reason than the connection; a connection that broke is "other" too, but has a kind.
+fn nobody<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else { return false };
+    failure.is_other() && failure.as_connector_error().is_some_and(|why| why.as_other().is_none())
+}

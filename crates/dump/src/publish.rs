@@ -1,0 +1,127 @@
+//! From uploaded parts to a backup.
+//!
+//! The manifest is the proof that a backup exists, so it appears last. It is uploaded before
+//! the data is completed all the same: whatever can fail early then fails while everything
+//! can still be aborted, and what is left for the end is one small request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use autodump_core::ports::{Completion, ObjectLocation, ObjectStore, Upload};
+use autodump_core::{Error, ErrorClass, Result};
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, checksum};
+use tokio::time::{Instant, sleep};
+
+use crate::open_uploads::OpenUploads;
+use crate::transfer::Staged;
+
+/// How long and how often a last step is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The pause after the first failure; it doubles each time.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+    /// After this time no other try begins.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(20),
+            total: Duration::from_mins(3),
+        }
+    }
+}
+
+/// A manifest that is uploaded and not yet visible.
+#[derive(Debug)]
+pub struct StagedManifest<U> {
+    location: ObjectLocation,
+    upload: Arc<U>,
+    completion: Completion,
+}
+
+/// Uploads the manifest without publishing it.
+pub async fn stage_manifest<S: ObjectStore>(
+    store: &S,
+    open: &OpenUploads<S::Upload>,
+    location: ObjectLocation,
+    manifest: Bytes,
+) -> Result<StagedManifest<S::Upload>> {
+    let upload = open.create(store, &location, "application/json").await?;
+    let crc64nvme = checksum(CrcAlgorithm::Crc64Nvme, &manifest);
+    let bytes = manifest.len() as u64;
+    let part = upload.put_part(1, manifest, crc64nvme).await?;
+    let completion = Completion { parts: vec![part], bytes, crc64nvme, only_if_absent: true };
+    Ok(StagedManifest { location, upload, completion })
+}
+
+/// Publishes the data, then the manifest; it consumes both. When the manifest cannot be
+/// published although data has been, the error names the data that now lies there and
+/// counts for nothing.
+pub async fn publish<U: Upload>(
+    open: &OpenUploads<U>,
+    data: Vec<Staged<U>>,
+    manifest: StagedManifest<U>,
+    patience: Patience,
+) -> Result<()> {
+    let mut published = Vec::new();
+    for object in data {
+        let done = object.upload.complete(object.completion).await;
+        done.map_err(|error| without_manifest(error, &published))?;
+        open.completed(&object.upload);
+        published.push(object.location);
+    }
+    let StagedManifest { location, upload, completion } = manifest;
+    patiently(patience, &location, || upload.complete(completion.clone()))
+        .await
+        .map_err(|error| without_manifest(error, &published))?;
+    open.completed(&upload);
+    Ok(())
+}
+
+/// Tries again as long as that can help and there is patience left.
+async fn patiently<F: Future<Output = Result<()>>>(
+    patience: Patience,
+    location: &ObjectLocation,
+    attempt: impl Fn() -> F,
+) -> Result<()> {
+    let start = Instant::now();
+    let mut pause = patience.first_pause;
+    loop {
+        let Err(error) = attempt().await else { return Ok(()) };
+        if error.class() != ErrorClass::Destination || start.elapsed() + pause > patience.total {
+            return Err(error);
+        }
+        tracing::warn!(
+            key = location.key,
+            what = error.what(),
+            pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            "the manifest was not accepted yet; trying again"
+        );
+        sleep(pause).await;
+        pause = (pause * 2).min(patience.longest_pause);
+    }
+}
+
+fn without_manifest(error: Error, published: &[ObjectLocation]) -> Error {
+    if published.is_empty() {
+        return error;
+    }
+    let names: Vec<_> =
+        published.iter().map(|at| format!("s3://{}/{}", at.bucket, at.key)).collect();
+    Error::new(
+        error.class(),
+        format!(
+            "{}; {} was written, has no manifest and is no backup",
+            error.what(),
+            names.join(" and ")
+        ),
+        format!("{}; the object without manifest may be deleted", error.hint()),
+    )
+    .caused_by(error)
+}

@@ -1,0 +1,110 @@
+//! What AutoDump's Lambda functions share: settings, logging, and how an error ends an
+//! invocation.
+
+use std::{env, fmt};
+
+use autodump_core::tags::TagPrefix;
+use autodump_core::{Error, ErrorClass, Result};
+use lambda_runtime::Diagnostic;
+use tracing::level_filters::LevelFilter;
+
+/// The name of this deployment, for the metrics.
+pub const NAME: &str = "AUTODUMP_NAME";
+/// The state machine that the scanner starts.
+pub const STATE_MACHINE_ARN: &str = "AUTODUMP_STATE_MACHINE_ARN";
+/// What AutoDump's tags begin with.
+pub const TAG_PREFIX: &str = "AUTODUMP_TAG_PREFIX";
+
+/// Logs to standard output, a JSON object a line, at the level that Lambda's own setting
+/// `AWS_LAMBDA_LOG_LEVEL` asks for, else from INFO.
+pub fn log_as_json() {
+    let level = env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
+        .init();
+}
+
+/// A setting that has to be there.
+pub fn setting(name: &str) -> Result<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty()).ok_or_else(|| {
+        Error::new(
+            ErrorClass::Configuration,
+            format!("the environment variable {name} is not set"),
+            "The construct sets it: deploy again",
+        )
+    })
+}
+
+/// The prefix of the tags, as set.
+pub fn tag_prefix() -> Result<TagPrefix> {
+    TagPrefix::new(&setting(TAG_PREFIX)?)
+}
+
+/// An error that ends an invocation. Lambda shows it as `AutoDump.<Class>`, such as
+/// `AutoDump.Credentials`, with the error's text.
+pub struct Ended(Error);
+
+/// The text: both the runtime and a `main` that ends early log an error in its debug form.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Ended {}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Ended> for Diagnostic {
+    fn from(Ended(error): Ended) -> Self {
+        Self {
+            error_type: format!("AutoDump.{:?}", error.class()),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `contract/environment.json` is also read by the construct, which sets these.
+    #[test]
+    fn the_settings_are_the_contract() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../contract/environment.json")).unwrap();
+        assert_eq!(golden["scanner"], serde_json::json!([NAME, TAG_PREFIX, STATE_MACHINE_ARN]));
+        assert_eq!(golden["hash"], serde_json::json!([TAG_PREFIX]));
+    }
+
+    #[test]
+    fn a_missing_setting_is_named() {
+        let error = setting("AUTODUMP_NOT_SET_IN_ANY_TEST").unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.what().contains("AUTODUMP_NOT_SET_IN_ANY_TEST"), "{error}");
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_class() {
+        let error = Error::new(ErrorClass::Credentials, "no entry", "Knock");
+        let ended = Ended::from(error);
+        assert_eq!(format!("{ended:?}"), "no entry. Knock. A retry does not help.");
+        let shown = Diagnostic::from(ended);
+        assert_eq!(shown.error_type, "AutoDump.Credentials");
+        assert_eq!(shown.error_message, "no entry. Knock. A retry does not help.");
+    }
+}
