@@ -79,4 +79,19 @@ mod tests {
         let report = ScanReport { already_there: 7, not_targets: 2, ..ScanReport::default() };
         assert_eq!(scanned("x", &report, DateTime::UNIX_EPOCH), None);
     }
+
+    /// `contract/metrics.json` is also read by the construct, which hands the metrics out.
+    #[test]
+    fn the_names_are_the_contract() {
+        let golden: Value =
+            serde_json::from_str(include_str!("../../../contract/metrics.json")).unwrap();
+        let report = ScanReport { started: 1, rejected: 1, failed: 1, ..ScanReport::default() };
+        let line = scanned("x", &report, DateTime::UNIX_EPOCH).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        let names = directive["Metrics"].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|metric| metric["Name"].clone()).collect();
+        assert_eq!(golden["scanner"], Value::Array(names));
+        assert_eq!(golden["namespace"], directive["Namespace"]);
+        assert_eq!(golden["dimension"], directive["Dimensions"][0][0]);
+    }
 }

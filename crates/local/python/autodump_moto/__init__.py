@@ -1,0 +1,45 @@
+"""moto, repaired where the local cloud needs it.
+
+One small module per repaired thing. Each has two functions: `broken()` looks at moto as it is and says whether the
+fault is there, `apply()` repairs it. `test_shim.py` calls both, so that a piece that upstream has repaired is noticed
+and can be removed.
+
+| module                | what moto gets wrong                                                    | upstream                    |
+|-----------------------|-------------------------------------------------------------------------|-----------------------------|
+| task_parameters       | service tasks pass their parameters and results on without recasing     | issue 10076, pull 10094     |
+| states_errors         | an error named `States.*` cannot pass through Fail, Map or a callback   | not reported                |
+| batch_cfn             | CloudFormation cannot make the Batch resources that CDK writes          | not reported                |
+| change_set_outputs    | a stack that a change set made has no outputs                           | not reported                |
+| state_machine_backend | state machines of CloudFormation land where nothing executes them       | not reported                |
+| stop_is_aborted       | a stopped execution inside a task ends as FAILED, not as ABORTED        | not reported                |
+| start_once            | two StartExecutions of one name at one moment both start                | not reported                |
+| wait_until            | Wait wakes up to a second before its timestamp                          | not reported                |
+"""
+
+from autodump_moto import (
+    batch_cfn,
+    change_set_outputs,
+    start_once,
+    state_machine_backend,
+    states_errors,
+    stop_is_aborted,
+    task_parameters,
+    wait_until,
+)
+
+PATCHES = (
+    task_parameters,
+    states_errors,
+    batch_cfn,
+    change_set_outputs,
+    state_machine_backend,
+    stop_is_aborted,
+    start_once,
+    wait_until,
+)
+
+
+def apply_all() -> None:
+    """Applies every patch. Must run before moto serves its first request."""
+    for patch in PATCHES:
+        patch.apply()

@@ -1,0 +1,61 @@
+//! The synthesised app that the local cloud deploys, and the built parts that it runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+/// The context of the local stack. Nothing is looked up, so any VPC will do; the image is
+/// never pulled, as jobs run as processes.
+const CONTEXT: [&str; 6] = [
+    "vpcId=vpc-0123456789abcdef0",
+    "privateSubnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "availabilityZones=us-east-1a,us-east-1b",
+    "bucketName=autodump-local",
+    "image=autodump.local/dumper:1",
+    "scanIntervalMinutes=1",
+];
+
+/// This machine's name in the folders of built parts.
+#[must_use]
+pub fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
+}
+
+/// The dumper that ships. An error says how to build it.
+pub fn dumper(project: &Path) -> Result<PathBuf> {
+    built(project, &format!("batch-image/bin/{}/dumper", architecture()))
+}
+
+/// Synthesises the deployable app with the functions that ship into a folder of its own, which
+/// goes when it is dropped. Takes some seconds.
+pub fn synthesise(project: &Path) -> Result<TempDir> {
+    for function in ["scanner", "hash"] {
+        built(project, &format!("assets/{}/{function}.zip", architecture()))?;
+    }
+    let cdk = project.join("node_modules/.bin/cdk");
+    if !cdk.exists() {
+        bail!("no {}: run pnpm install", cdk.display());
+    }
+    let output = tempfile::Builder::new().prefix("autodump-cdk-out-").tempdir()?;
+    let mut command = Command::new(cdk);
+    command.current_dir(project).args(["synth", "--quiet", "--output"]).arg(output.path());
+    command.args(["-c", &format!("architecture={}", architecture())]);
+    for setting in CONTEXT {
+        command.args(["-c", setting]);
+    }
+    let done = command.output().context("cannot run cdk synth")?;
+    if !done.status.success() {
+        bail!("cdk synth failed: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    Ok(output)
+}
+
+fn built(project: &Path, part: &str) -> Result<PathBuf> {
+    let path = project.join(part);
+    if !path.exists() {
+        bail!("no {}: run scripts/build-assets", path.display());
+    }
+    Ok(path)
+}

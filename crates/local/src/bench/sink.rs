@@ -1,0 +1,264 @@
+//! An S3 that costs next to nothing: it reads what it is sent, counts it and forgets it.
+//!
+//! It answers as S3 does, so that clients take the same paths as against S3: checksums are echoed, not checked.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::http::{Body, full};
+
+/// Headers of a part or an object that S3 repeats in its answer.
+const CHECKSUMS: [&str; 3] =
+    ["x-amz-checksum-crc64nvme", "x-amz-checksum-crc32c", "x-amz-checksum-crc32"];
+
+/// As much of a body's end as can hold a trailing checksum.
+const TAIL: usize = 256;
+
+/// What has been written so far.
+#[derive(Debug, Default)]
+pub(super) struct Sink {
+    state: Mutex<State>,
+    part_takes_ms: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    uploads: BTreeMap<String, Upload>,
+    objects: BTreeMap<String, u64>,
+    made: u64,
+}
+
+#[derive(Debug)]
+struct Upload {
+    key: String,
+    parts: BTreeMap<u32, u64>,
+}
+
+/// A request's target: the object, and the query.
+struct Target {
+    key: String,
+    query: BTreeMap<String, String>,
+}
+
+/// What came with a body, once it has been read.
+struct Received {
+    bytes: u64,
+    checksum: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Sink {
+    /// The objects there are, by `bucket/key`, with their sizes in bytes; the sink forgets them.
+    pub(super) fn take_objects(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.state().objects)
+    }
+
+    /// Uploads that have been neither completed nor aborted.
+    pub(super) fn open_uploads(&self) -> usize {
+        self.state().uploads.len()
+    }
+
+    /// From now on each part takes this many milliseconds more, after it has been read.
+    pub(super) fn slow_down(&self, part_takes_ms: u64) {
+        self.part_takes_ms.store(part_takes_ms, Ordering::Relaxed);
+    }
+
+    /// Answers one request.
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>> {
+        let target = Target::of(&request);
+        let (parts, body) = request.into_parts();
+        let received = discard(&parts.headers, body).await?;
+        let upload = target.query.get("uploadId");
+        match (parts.method, upload) {
+            (Method::POST, None) if target.query.contains_key("uploads") => {
+                self.create(&target, &parts.headers)
+            }
+            (Method::PUT, Some(id)) => {
+                let more = Duration::from_millis(self.part_takes_ms.load(Ordering::Relaxed));
+                tokio::time::sleep(more).await;
+                self.part(&target, id, received)
+            }
+            (Method::POST, Some(id)) => self.complete(id, &parts.headers),
+            (Method::DELETE, Some(id)) => Ok(self.abort(id)),
+            (Method::PUT, None) => self.put(&target, received),
+            _ => Ok(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented")),
+        }
+    }
+
+    fn create(&self, target: &Target, headers: &HeaderMap) -> Result<Response<Body>> {
+        let mut state = self.state();
+        state.made += 1;
+        let id = format!("upload-{}", state.made);
+        let upload = Upload { key: target.key.clone(), parts: BTreeMap::new() };
+        state.uploads.insert(id.clone(), upload);
+        let (bucket, key) = target.key.split_once('/').unwrap_or_default();
+        let mut response = xml(&format!(
+            "<InitiateMultipartUploadResult><Bucket>{bucket}</Bucket><Key>{}</Key><UploadId>{id}</UploadId>\
+             </InitiateMultipartUploadResult>",
+            escaped(key)
+        ))?;
+        for name in ["x-amz-checksum-algorithm", "x-amz-checksum-type"] {
+            if let Some(value) = headers.get(name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        Ok(response)
+    }
+
+    fn part(&self, target: &Target, id: &str, received: Received) -> Result<Response<Body>> {
+        let number = target.query.get("partNumber").and_then(|number| number.parse().ok());
+        let mut state = self.state();
+        let (Some(upload), Some(number)) = (state.uploads.get_mut(id), number) else {
+            return Ok(error(StatusCode::NOT_FOUND, "NoSuchUpload"));
+        };
+        upload.parts.insert(number, received.bytes);
+        stored(&format!("{number:032x}"), received.checksum)
+    }
+
+    fn complete(&self, id: &str, headers: &HeaderMap) -> Result<Response<Body>> {
+        let mut state = self.state();
+        let Some(upload) = state.uploads.remove(id) else {
+            return Ok(error(StatusCode::NOT_FOUND, "NoSuchUpload"));
+        };
+        let bytes = upload.parts.values().sum();
+        let (bucket, key) = upload.key.split_once('/').unwrap_or_default();
+        let checksum = headers.get(CHECKSUMS[0]).and_then(|value| value.to_str().ok());
+        let checksum = checksum.map_or_else(String::new, |value| {
+            format!("<ChecksumCRC64NVME>{value}</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>")
+        });
+        let response = xml(&format!(
+            "<CompleteMultipartUploadResult><Bucket>{bucket}</Bucket><Key>{}</Key>\
+             <ETag>&quot;{:032x}-{}&quot;</ETag>{checksum}</CompleteMultipartUploadResult>",
+            escaped(key),
+            upload.parts.len(),
+            upload.parts.len()
+        ));
+        state.objects.insert(upload.key, bytes);
+        response
+    }
+
+    fn abort(&self, id: &str) -> Response<Body> {
+        let code = if self.state().uploads.remove(id).is_some() {
+            StatusCode::NO_CONTENT
+        } else {
+            return error(StatusCode::NOT_FOUND, "NoSuchUpload");
+        };
+        let mut response = Response::new(full(""));
+        *response.status_mut() = code;
+        response
+    }
+
+    fn put(&self, target: &Target, received: Received) -> Result<Response<Body>> {
+        self.state().objects.insert(target.key.clone(), received.bytes);
+        stored(&format!("{:032x}", received.bytes), received.checksum)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target {
+    fn of(request: &Request<Incoming>) -> Self {
+        let decoded = |text: &str| {
+            percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+        };
+        let pairs = request.uri().query().unwrap_or_default().split('&');
+        let query = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(name), decoded(value))
+        });
+        Self { key: decoded(request.uri().path().trim_start_matches('/')), query: query.collect() }
+    }
+}
+
+/// Reads a body to its end and keeps nothing but its size and its checksum, which may stand before or after it.
+async fn discard(headers: &HeaderMap, mut body: Incoming) -> Result<Received> {
+    let mut bytes = 0;
+    let mut tail = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        bytes += data.len() as u64;
+        tail.extend_from_slice(&data[data.len().saturating_sub(TAIL)..]);
+        let surplus = tail.len().saturating_sub(TAIL);
+        tail.drain(..surplus);
+    }
+    let declared = headers
+        .get("x-amz-decoded-content-length")
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    Ok(Received { bytes: declared.unwrap_or(bytes), checksum: checksum(headers, &tail) })
+}
+
+fn checksum(headers: &HeaderMap, tail: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    CHECKSUMS.iter().find_map(|name| {
+        let value = match headers.get(*name) {
+            Some(value) => value.clone(),
+            None => trailing(headers, tail, name)?,
+        };
+        Some((HeaderName::from_static(name), value))
+    })
+}
+
+/// The checksum in the trailer of an `aws-chunked` body.
+fn trailing(headers: &HeaderMap, tail: &[u8], name: &str) -> Option<HeaderValue> {
+    if headers.get("x-amz-trailer")?.to_str().ok()? != name {
+        return None;
+    }
+    let text = String::from_utf8_lossy(tail);
+    let line = text.rsplit("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    HeaderValue::from_str(line.trim()).ok()
+}
+
+fn stored(tag: &str, checksum: Option<(HeaderName, HeaderValue)>) -> Result<Response<Body>> {
+    let mut response = Response::builder().header("etag", format!("\"{tag}\"")).body(full(""))?;
+    if let Some((name, value)) = checksum {
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+fn xml(body: &str) -> Result<Response<Body>> {
+    let text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}");
+    Ok(Response::builder().header("content-type", "application/xml").body(full(text))?)
+}
+
+fn error(status: StatusCode, code: &str) -> Response<Body> {
+    let text = format!(
+        "<Error><Code>{code}</Code><Message>the benchmark's sink: {code}</Message></Error>"
+    );
+    let mut response = Response::new(full(text));
+    *response.status_mut() = status;
+    response
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_found_before_and_after_the_body() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-trailer", HeaderValue::from_static("x-amz-checksum-crc32"));
+        let body = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n";
+        let (name, value) = checksum(&headers, body).unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-amz-checksum-crc32", "NSRBwg=="));
+        assert!(checksum(&headers, b"x-amz-checksum-crc32c:AAAA").is_none());
+
+        headers.clear();
+        headers.insert("x-amz-checksum-crc64nvme", HeaderValue::from_static("AAAAAAAAAAA="));
+        assert_eq!(checksum(&headers, b"").unwrap().1.to_str().unwrap(), "AAAAAAAAAAA=");
+        headers.clear();
+        assert!(checksum(&headers, body).is_none());
+    }
+}

@@ -1,0 +1,66 @@
+//! `autodump-bench`: measures what ships and prints the figures. `scripts/bench` builds and starts it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use autodump_local::bench::pipeline;
+use autodump_local::say;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Measures what ships.
+///
+/// The last line that it prints is one JSON object with the figures; progress goes to standard error.
+#[derive(Parser)]
+#[command(bin_name = "scripts/bench")]
+struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// From a tagged secret to a dump: against the seed system's way, memory, the functions' cost and size.
+    Pipeline {
+        /// Small sizes, to see that the benchmark works; its figures mean little.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Dropping the run at a signal ends all that it has started.
+    let figures = tokio::select! {
+        figures = run(arguments.benchmark) => figures,
+        signal = stopped() => signal,
+    };
+    match figures {
+        Ok(figures) => {
+            say::result(&figures.to_string());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say::progress(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(benchmark: Benchmark) -> Result<serde_json::Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    match benchmark {
+        Benchmark::Pipeline { quick } => pipeline::run(&root, quick).await,
+    }
+}
+
+async fn stopped<T>() -> Result<T> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
+    bail!("interrupted")
+}

@@ -1,0 +1,121 @@
+//! S3 and the server fail in the middle of a dump.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use autodump_local::api::Execution;
+use autodump_local::postgres::{self, Ending, Postgres};
+use autodump_local::{Fault, FaultRule, Signal};
+use serde_json::json;
+
+use crate::world::{Case, FAR, SCHEDULE, Target, World, case, make_large_database};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(a_part_that_s3_refuses_leaves_nothing),
+    case!(a_completion_that_s3_refuses_leaves_nothing),
+    case!(a_manifest_that_s3_refuses_leaves_nothing),
+    case!(a_manifest_that_s3_takes_late_is_a_backup),
+    case!(a_bucket_that_denies_us_is_not_tried_again),
+    case!(a_server_killed_in_the_middle_leaves_nothing),
+];
+
+/// A target with a dump of several parts, whose S3 requests fail by `rule`.
+async fn run_with(
+    world: &World,
+    name: &str,
+    rule: impl FnOnce(&str) -> FaultRule,
+) -> Result<(Target, Execution)> {
+    let database = name.replace('/', " ");
+    make_large_database(&world.server, &database)?;
+    let target = world.secret(name, &world.value(&database), &[(SCHEDULE, FAR)]).await?;
+    let _ = world.cloud.faults().add(rule(&target.directory()));
+    let run = world.run_now(&target).await?;
+    Ok((target, run))
+}
+
+async fn fails_as_destination(world: &World, target: &Target, run: &Execution) -> Result<()> {
+    let said = ["destination", "exit code 13", "The next run is scheduled"];
+    world.fails_in(run, "Failed: destination", &said).await?;
+    let attempts = world.jobs_of(run).first().map_or(0, |job| job.attempts.len());
+    ensure!(attempts == 3, "{attempts} attempts, not 3");
+    world.nothing_is_left_but_the_next_run(target).await
+}
+
+async fn a_part_that_s3_refuses_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let rule =
+        |key: &str| FaultRule::always("UploadPart", key, Fault::InternalError).starting_at(3);
+    let (target, run) = run_with(&world, "e2e/part-refused", rule).await?;
+    fails_as_destination(&world, &target, &run).await
+}
+
+async fn a_completion_that_s3_refuses_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| FaultRule::always("CompleteMultipartUpload", key, Fault::SlowDown);
+    let (target, run) = run_with(&world, "e2e/completion-refused", rule).await?;
+    fails_as_destination(&world, &target, &run).await
+}
+
+/// The second upload that is begun is the manifest's.
+async fn a_manifest_that_s3_refuses_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| {
+        FaultRule::always("CreateMultipartUpload", key, Fault::InternalError).starting_at(2)
+    };
+    let (target, run) = run_with(&world, "e2e/manifest-refused", rule).await?;
+    fails_as_destination(&world, &target, &run).await
+}
+
+/// The second completion is the manifest's. Its answer is lost once, and then it is refused.
+async fn a_manifest_that_s3_takes_late_is_a_backup(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| {
+        FaultRule::always("CompleteMultipartUpload", key, Fault::InternalError)
+            .starting_at(2)
+            .times(4)
+    };
+    let (target, run) = run_with(&world, "e2e/manifest-late", rule).await?;
+    world.succeeds_in(&run, "Backup complete").await?;
+    world.one_backup_equals(&target, "e2e manifest-late").await
+}
+
+async fn a_bucket_that_denies_us_is_not_tried_again(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| FaultRule::always("CreateMultipartUpload", key, Fault::AccessDenied);
+    let (target, run) = run_with(&world, "e2e/denied", rule).await?;
+    world.fails_in(&run, "Failed: credentials", &["exit code 11"]).await?;
+    let attempts = world.jobs_of(&run).first().map_or(0, |job| job.attempts.len());
+    ensure!(attempts == 1, "{attempts} attempts, though a retry does not help");
+    world.nothing_is_left_but_the_next_run(&target).await
+}
+
+async fn a_server_killed_in_the_middle_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let mut server = Postgres::start(&postgres::Options::default())?;
+    make_large_database(&server, "doomed")?;
+    let value = json!({
+        "engine": "postgres", "endpoint": "localhost", "port": server.port(), "sslmode": "disable",
+        "databasename": "doomed", "username": "postgres", "password": "local",
+    });
+    let target = world.secret("e2e/server-killed", &value, &[(SCHEDULE, FAR)]).await?;
+    let run = world.run_now(&target).await?;
+    let job = in_the_middle(&world, &target, &run).await?;
+    server.stop(Ending::Kill)?;
+    world.cloud.signal_job(&job, Signal::Continue)?;
+    let said = ["source", "exit code 12", "The next run is scheduled"];
+    world.fails_in(&run, "Failed: source", &said).await?;
+    world.nothing_is_left_but_the_next_run(&target).await
+}
+
+/// Waits until the first part of a dump has been sent, and halts the dumper there, so that
+/// `pg_dump` is stuck in the middle; returns the job's id.
+pub(crate) async fn in_the_middle(
+    world: &World,
+    target: &Target,
+    run: &Execution,
+) -> Result<String> {
+    let job = world.wait_for_job(run, |job| job.pid.is_some()).await?;
+    for _ in 0..3_000 {
+        if world.cloud.faults().count("UploadPart", &target.directory()) > 0 {
+            world.cloud.signal_job(&job.id, Signal::Stop)?;
+            return Ok(job.id);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None.context("no part was sent within 30 s")
+}

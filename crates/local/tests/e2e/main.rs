@@ -1,0 +1,55 @@
+//! End to end: the synthesised state machine, the shipped functions and dumper, a real PostgreSQL.
+//!
+//! All cases share one local cloud and run side by side; each has secrets of its own. Needs
+//! what `scripts/build-assets` and `pnpm install` make.
+//!
+//! `cargo test -p autodump-local --test e2e -- NAME` runs the cases whose names contain NAME.
+
+mod bad_input;
+mod faults;
+mod good;
+mod signals;
+mod tags;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // More would only wait for the two processors and moto's one thread.
+    arguments.test_threads = arguments.test_threads.or(Some(6));
+    let cases: Vec<_> =
+        [good::CASES, tags::CASES, bad_input::CASES, faults::CASES, signals::CASES].concat();
+    if arguments.list {
+        let listed = cases.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
+        return libtest_mimic::run(&arguments, listed).exit_code();
+    }
+    let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
+    let world = match runtime.block_on(World::start()) {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("e2e: the local cloud cannot be brought up: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = cases
+        .into_iter()
+        .map(|(name, case)| {
+            let (world, runtime) = (Arc::clone(&world), Arc::clone(&runtime));
+            Trial::test(name, move || {
+                runtime.block_on(case(world)).map_err(|error| format!("{error:#}").into())
+            })
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match Arc::try_unwrap(world) {
+        Ok(world) => runtime.block_on(world.stop()),
+        Err(world) => drop(world),
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,10 @@
+#!/bin/sh
+# A toy Batch job that does what its environment says.
+echo "attempt $AWS_BATCH_JOB_ATTEMPT of $AWS_BATCH_JOB_ID: $PLAN at $AWS_ENDPOINT_URL with $EXTRA"
+case "$PLAN" in
+exit-*) exit "${PLAN#exit-}" ;;
+second-time) [ "$AWS_BATCH_JOB_ATTEMPT" = 2 ] && exit 0 || exit 12 ;;
+killed) kill -KILL $$ ;;
+sleep) sleep 300 & wait ;;
+gentle) trap 'exit 143' TERM; echo ready; sleep 300 & wait ;;
+esac
