@@ -1,0 +1,138 @@
+import { Node } from 'constructs';
+
+/** What the app is told by context, on the command line (`-c name=value`) or in cdk.json. */
+export interface Context {
+  readonly vpcId: string;
+  readonly privateSubnetIds: string[];
+  readonly availabilityZones: string[];
+  readonly bucketName?: string;
+  readonly createReadOnlyUser: boolean;
+  readonly image?: string;
+  readonly architecture?: string;
+  readonly tagPrefix?: string;
+  readonly scanIntervalMinutes?: number;
+}
+
+const VPC_ID = /^vpc-[0-9a-f]{8,17}$/;
+const SUBNET_ID = /^subnet-[0-9a-f]{8,17}$/;
+const ZONE = /^[a-z]{2,4}(-[a-z0-9]+)+[a-z0-9]$/;
+const BUCKET_NAME =
+  /^(?!xn--|sthree-|amzn-s3-demo-)(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/;
+
+/** Reads the context, or throws an error that tells every value that is wrong, by name. */
+export function readContext(node: Node): Context {
+  const reader = new Reader(node);
+  const privateSubnetIds = reader.list(
+    'privateSubnetIds',
+    SUBNET_ID,
+    'like subnet-0123456789abcdef0',
+  );
+  const availabilityZones = reader.list('availabilityZones', ZONE, 'like eu-central-1a');
+  if (privateSubnetIds.length !== availabilityZones.length) {
+    reader.problem(
+      'availabilityZones',
+      `has ${availabilityZones.length} entries, but privateSubnetIds has ${privateSubnetIds.length}. Give the zone of each subnet, in the same order.`,
+    );
+  }
+  const context = {
+    vpcId: reader.text('vpcId', VPC_ID, 'a VPC id like vpc-0123456789abcdef0', true) ?? '',
+    privateSubnetIds,
+    availabilityZones,
+    bucketName: reader.text(
+      'bucketName',
+      BUCKET_NAME,
+      'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
+    ),
+    createReadOnlyUser: reader.truth('createReadOnlyUser'),
+    image: reader.text(
+      'image',
+      IMAGE,
+      'a reference to an image, like registry.example.com/dumper:1',
+    ),
+    architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
+    tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
+    scanIntervalMinutes: reader.count('scanIntervalMinutes'),
+  };
+  reader.finish();
+  return context;
+}
+
+class Reader {
+  private readonly problems: string[] = [];
+
+  constructor(private readonly node: Node) {}
+
+  problem(name: string, what: string): void {
+    this.problems.push(`context \`${name}\` ${what}`);
+  }
+
+  text(name: string, pattern: RegExp, form: string, required = false): string | undefined {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined) {
+      if (required) this.problem(name, `is missing. Give ${form}: -c ${name}=…`);
+      return undefined;
+    }
+    if (typeof value !== 'string' || !pattern.test(value)) {
+      this.problem(name, `is ${JSON.stringify(value)}. It must be ${form}.`);
+      return undefined;
+    }
+    return value;
+  }
+
+  /** A JSON array, or its elements with commas between them. */
+  list(name: string, pattern: RegExp, form: string): string[] {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined) {
+      this.problem(name, `is missing. Give one or more, ${form}: -c ${name}=a,b`);
+      return [];
+    }
+    const items: unknown[] | undefined = Array.isArray(value) ? value : split(value);
+    if (!items || items.length === 0) {
+      this.problem(name, `is ${JSON.stringify(value)}. It must be a list, with commas between.`);
+      return [];
+    }
+    for (const item of items) {
+      if (typeof item !== 'string' || !pattern.test(item)) {
+        this.problem(name, `has the entry ${JSON.stringify(item)}. Each must be ${form}.`);
+      }
+    }
+    return items.map(String);
+  }
+
+  truth(name: string): boolean {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined || value === false || value === 'false') return false;
+    if (value === true || value === 'true') return true;
+    this.problem(name, `is ${JSON.stringify(value)}. It must be true or false.`);
+    return false;
+  }
+
+  count(name: string): number | undefined {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined) return undefined;
+    const text = typeof value === 'number' ? String(value) : value;
+    if (typeof text !== 'string' || !/^[1-9][0-9]{0,5}$/.test(text)) {
+      this.problem(name, `is ${JSON.stringify(value)}. It must be a whole number, at least 1.`);
+      return undefined;
+    }
+    return Number(text);
+  }
+
+  finish(): void {
+    if (this.problems.length > 0) throw new Error(`AutoDump: ${this.problems.join('\n  ')}`);
+  }
+}
+
+function split(value: unknown): unknown[] | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (value.trim().startsWith('[')) {
+    try {
+      const parsed: unknown = JSON.parse(value);
+      return Array.isArray(parsed) ? parsed : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+  return value.split(',').map((item) => item.trim());
+}

@@ -1,0 +1,75 @@
+import { CfnOutput, Duration, Stack, StackProps, Validations } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { AutoDump } from '../index';
+import { Context } from './context';
+
+/** The stack of the deployable app: one AutoDump in a network that is there already. */
+export class AutoDumpStack extends Stack {
+  readonly autoDump: AutoDump;
+
+  constructor(scope: Construct, id: string, context: Context, props?: StackProps) {
+    super(scope, id, { description: 'Dumps tagged databases to S3 on their schedules', ...props });
+    const vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
+      vpcId: context.vpcId,
+      availabilityZones: context.availabilityZones,
+      privateSubnetIds: context.privateSubnetIds,
+    });
+    Validations.of(vpc).acknowledge({
+      id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
+      reason: 'Nothing here adds a route: only the ids of the subnets are used.',
+    });
+    const { image, scanIntervalMinutes, bucketName, tagPrefix, architecture } = context;
+    this.autoDump = new AutoDump(this, 'AutoDump', {
+      vpc,
+      bucketName,
+      tagPrefix,
+      architecture:
+        architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      image: image === undefined ? undefined : ecs.ContainerImage.fromRegistry(image),
+      scanInterval:
+        scanIntervalMinutes === undefined ? undefined : Duration.minutes(scanIntervalMinutes),
+    });
+    this.describe();
+    if (context.createReadOnlyUser) this.makeReadOnlyUser();
+  }
+
+  private describe(): void {
+    const { bucket, stateMachine, jobQueue, logGroup, scannerFunction, connections } =
+      this.autoDump;
+    const output = (id: string, description: string, value: string) =>
+      new CfnOutput(this, id, { description, value });
+    output('BucketName', 'Where the backups lie', bucket.bucketName);
+    output(
+      'StateMachineArn',
+      'One execution is one run of one target',
+      stateMachine.stateMachineArn,
+    );
+    output('JobQueueArn', 'The queue of the dump jobs', jobQueue.jobQueueArn);
+    output('LogGroupName', 'The log of the functions and of the dump jobs', logGroup.logGroupName);
+    output('ScannerFunctionName', 'Call it with {} to scan now', scannerFunction.functionName);
+    output(
+      'SecurityGroupId',
+      'Let this one into your databases',
+      connections.securityGroups[0].securityGroupId,
+    );
+  }
+
+  private makeReadOnlyUser(): void {
+    const user = new iam.User(this, 'ReadOnlyUser');
+    this.autoDump.grantRead(user);
+    const bucket = this.getLogicalId(this.autoDump.bucket.node.defaultChild as CfnBucket);
+    Validations.of(user).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/postgres/*]`,
+      reason: 'The user is there to read all backups, whatever their names.',
+    });
+    new CfnOutput(this, 'ReadOnlyUserName', {
+      description: 'May list and read the backups. Make an access key for it yourself.',
+      value: user.userName,
+    });
+  }
+}

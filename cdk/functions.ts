@@ -1,0 +1,133 @@
+import { Duration } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { archName, BUILD_ASSETS, hasPackageFile, packageFile } from './private/package-files';
+import { allow, OwnRole, writeLogs } from './private/role';
+
+export interface HandlerProps {
+  readonly architecture: lambda.Architecture;
+  readonly logGroup: logs.ILogGroup;
+  readonly tagPrefix: string;
+}
+
+export interface ScannerProps extends HandlerProps {
+  /** The dimension `Name` of the scanner's metrics. */
+  readonly name: string;
+  readonly stateMachineArn: string;
+  /** The ARN pattern of the secrets that may be described. */
+  readonly secretsArn: string;
+}
+
+export interface HashProps extends HandlerProps {
+  /** The ARN pattern of the secrets that may be described. */
+  readonly secretsArn: string;
+}
+
+/** Finds the targets by their tags, and starts an execution for the next run of each. */
+export function makeScanner(scope: Construct, id: string, props: ScannerProps): lambda.Function {
+  return makeHandler(scope, id, 'scanner', props, {
+    description: 'AutoDump: finds tagged secrets and starts their next runs',
+    memorySize: 512,
+    timeout: Duration.minutes(15),
+    environment: {
+      AUTODUMP_NAME: props.name,
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      AUTODUMP_STATE_MACHINE_ARN: props.stateMachineArn,
+    },
+    statements: [
+      allow(['secretsmanager:ListSecrets'], ['*']),
+      allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),
+      allow(['states:StartExecution'], [props.stateMachineArn]),
+    ],
+  });
+}
+
+/** Tells whether a target's tags are still those that its run was made from. */
+export function makeHash(scope: Construct, id: string, props: HashProps): lambda.Function {
+  return makeHandler(scope, id, 'hash', props, {
+    description: "AutoDump: compares a target's tags with those that its run was made from",
+    memorySize: 256,
+    timeout: Duration.seconds(30),
+    environment: { AUTODUMP_TAG_PREFIX: props.tagPrefix },
+    statements: [allow(['secretsmanager:DescribeSecret'], [props.secretsArn])],
+  });
+}
+
+interface HandlerOptions {
+  readonly description: string;
+  readonly memorySize: number;
+  readonly timeout: Duration;
+  readonly environment: { readonly [name: string]: string };
+  readonly statements: PolicyStatement[];
+}
+
+function makeHandler(
+  scope: Construct,
+  id: string,
+  binary: string,
+  props: HandlerProps,
+  options: HandlerOptions,
+): lambda.Function {
+  const { architecture, logGroup } = props;
+  const { description, environment, memorySize, statements, timeout } = options;
+  // The role that Lambda makes by itself may write to every log group.
+  const role = new OwnRole(scope, `${id}Role`, {
+    service: 'lambda.amazonaws.com',
+    description,
+    statements: [writeLogs(logGroup.logGroupArn), ...statements],
+    wildcards: 'Targets are found by their tags, so the names of their secrets are not known.',
+  });
+  return makeFunction(scope, id, binary, {
+    architecture,
+    description,
+    environment: { ...environment },
+    logGroup,
+    memorySize,
+    role,
+    timeout,
+  });
+}
+
+/** From the prebuilt zip if it is there; in a source checkout without it, from the sources. */
+function makeFunction(
+  scope: Construct,
+  id: string,
+  binary: string,
+  options: lambda.FunctionOptions & { readonly architecture: lambda.Architecture },
+): lambda.Function {
+  const zip = ['assets', archName(options.architecture), `${binary}.zip`];
+  if (hasPackageFile(...zip)) {
+    return new lambda.Function(scope, id, {
+      ...options,
+      runtime: lambda.Runtime.PROVIDED_AL2023,
+      handler: 'bootstrap',
+      code: lambda.Code.fromAsset(packageFile(...zip)),
+    });
+  }
+  if (!hasPackageFile('handlers', 'Cargo.toml')) {
+    throw new Error(
+      `AutoDump: ${packageFile(...zip)} is missing, and so are the sources it is built from. Install the package again; a retry does not help.`,
+    );
+  }
+  return new (rustFunction(zip.join('/')))(scope, id, {
+    ...options,
+    binaryName: binary,
+    manifestPath: packageFile('handlers', 'Cargo.toml'),
+    // Cargo.toml's release profile alone decides, as in scripts/build-assets.
+    bundling: { cargoLambdaFlags: ['--disable-optimizations'] },
+  });
+}
+
+/** Loaded only here: a source checkout has it, a user of the published package does not. */
+function rustFunction(zip: string): typeof import('cargo-lambda-cdk').RustFunction {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    return (require('cargo-lambda-cdk') as typeof import('cargo-lambda-cdk')).RustFunction;
+  } catch (error) {
+    throw new Error(
+      `AutoDump: ${zip} is missing, and cargo-lambda-cdk, which would build it, cannot be loaded (${String(error)}). Run ${BUILD_ASSETS}, or \`pnpm install\`.`,
+    );
+  }
+}

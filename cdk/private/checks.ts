@@ -1,0 +1,91 @@
+import { Duration, Token } from 'aws-cdk-lib';
+
+/** No more than the handlers take (crates/core/src/tags.rs). */
+const TAG_PREFIX = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$/;
+/** A tag key has at most 128 characters; the longest that AutoDump knows needs 40 of them. */
+const TAG_PREFIX_LENGTH = 80;
+
+function reject(prop: string, value: unknown, rule: string): never {
+  throw new Error(`AutoDump: \`${prop}\` is ${JSON.stringify(value)}. ${rule}`);
+}
+
+/** Throws unless every tag `<prefix>:…` is one that AWS lets a user write. */
+export function checkTagPrefix(prefix: string): void {
+  if (Token.isUnresolved(prefix)) {
+    throw new Error(
+      'AutoDump: `tagPrefix` is a value that is only known at deployment. It is part of IAM condition keys: give a literal string.',
+    );
+  }
+  if (prefix.length === 0 || prefix.length > TAG_PREFIX_LENGTH) {
+    reject('tagPrefix', prefix, `It must have 1 to ${TAG_PREFIX_LENGTH} characters.`);
+  }
+  if (!TAG_PREFIX.test(prefix) || prefix.endsWith(':')) {
+    reject(
+      'tagPrefix',
+      prefix,
+      'It must start with a letter or a digit, hold only letters, digits and `. _ : / @ + -`, and not end with a colon (AutoDump adds that).',
+    );
+  }
+  if (/^aws/i.test(prefix)) {
+    reject('tagPrefix', prefix, 'What starts with `aws` is reserved by AWS: choose another.');
+  }
+}
+
+/** Throws unless the duration is a whole number of minutes, at least one. */
+export function checkScanInterval(interval: Duration): void {
+  if (interval.isUnresolved()) return;
+  const minutes = interval.toMinutes({ integral: false });
+  if (minutes < 1 || !Number.isInteger(minutes)) {
+    reject(
+      'scanInterval',
+      interval.toHumanString(),
+      'It must be a whole number of minutes, at least 1.',
+    );
+  }
+}
+
+/** Throws unless the duration is a whole number of days, at least one: S3 counts in days. */
+export function checkRetention(retention: Duration): void {
+  if (retention.isUnresolved()) return;
+  const days = retention.toDays({ integral: false });
+  if (days < 1 || !Number.isInteger(days)) {
+    reject(
+      'retention',
+      retention.toHumanString(),
+      'It must be a whole number of days, at least 1: S3 expires objects by days.',
+    );
+  }
+}
+
+/** Throws unless AWS Batch takes the duration as the time limit of a job on Fargate. */
+export function checkDumpTimeout(timeout: Duration): void {
+  if (timeout.isUnresolved()) return;
+  const minutes = timeout.toMinutes({ integral: false });
+  if (minutes < 1 || minutes > 14 * 24 * 60) {
+    reject(
+      'dumpTimeout',
+      timeout.toHumanString(),
+      'It must be at least 1 minute and at most 14 days, the longest that Fargate lets a job run.',
+    );
+  }
+}
+
+/** Throws unless AWS Batch takes the number. */
+export function checkMaxvCpus(maxvCpus: number): void {
+  if (Token.isUnresolved(maxvCpus)) return;
+  if (!Number.isInteger(maxvCpus) || maxvCpus < 1) {
+    reject('maxvCpus', maxvCpus, 'It must be a whole number, at least 1.');
+  }
+}
+
+/** Throws when a prop is given that speaks of the made bucket, although an own bucket is given. */
+export function checkOwnBucket(props: { readonly [name: string]: unknown }): void {
+  if (props.bucket === undefined) return;
+  for (const name of ['bucketName', 'retention']) {
+    if (props[name] !== undefined) {
+      throw new Error(
+        `AutoDump: \`bucket\` and \`${name}\` are both given. \`${name}\` is for the bucket that AutoDump makes: set it on your own bucket, or leave \`bucket\` out.`,
+      );
+    }
+  }
+}

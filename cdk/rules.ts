@@ -1,0 +1,54 @@
+import { Duration } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+
+export interface RulesProps {
+  readonly scanner: lambda.IFunction;
+  readonly scanInterval: Duration;
+  readonly tagPrefix: string;
+}
+
+/** What calls the scanner from outside: the clock, and a change of tags. */
+export class Rules extends Construct {
+  constructor(scope: Construct, id: string, props: RulesProps) {
+    super(scope, id);
+    const target = new targets.LambdaFunction(props.scanner);
+
+    new events.Rule(this, 'Scan', {
+      description: 'AutoDump: looks at the tags of all secrets',
+      schedule: events.Schedule.rate(props.scanInterval),
+      targets: [target],
+    });
+
+    new events.Rule(this, 'TagChange', {
+      description: 'AutoDump: a tag of a secret was set, changed or removed',
+      eventPattern: {
+        source: ['aws.tag'],
+        detailType: ['Tag Change on Resource'],
+        detail: {
+          service: ['secretsmanager'],
+          'resource-type': ['secret'],
+          'changed-tag-keys': [{ prefix: `${props.tagPrefix}:` }],
+        },
+      },
+      targets: [target],
+    });
+
+    // The form that says more, and comes even for a secret that is made with its tags or deleted;
+    // it comes only where a CloudTrail trail records management events.
+    new events.Rule(this, 'SecretCall', {
+      description: 'AutoDump: a secret was created, tagged, untagged or deleted',
+      eventPattern: {
+        source: ['aws.secretsmanager'],
+        detailType: ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['secretsmanager.amazonaws.com'],
+          eventName: ['CreateSecret', 'TagResource', 'UntagResource', 'DeleteSecret'],
+        },
+      },
+      targets: [target],
+    });
+  }
+}

@@ -1,0 +1,145 @@
+import { readContext } from '../bin/context';
+import { AutoDumpStack } from '../bin/stack';
+import { statements } from './support/resolve';
+import { FLAGS, Match, only, Template, testApp } from './support/stacks';
+
+const GOOD = {
+  vpcId: 'vpc-0123456789abcdef0',
+  privateSubnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
+  availabilityZones: 'eu-central-1a, eu-central-1b',
+};
+const IMAGE = { image: 'registry.example.com/team/dumper@sha256:0f' };
+
+const read = (context: object) => readContext(testApp({ ...context }).node);
+const synth = (context: object): Template => {
+  const app = testApp({ ...FLAGS, 'aws:cdk:bundling-stacks': [], ...GOOD, ...IMAGE, ...context });
+  return Template.fromStack(new AutoDumpStack(app, 'AutoDump', readContext(app.node)));
+};
+
+describe('the context', () => {
+  test('is read', () => {
+    expect(read(GOOD)).toEqual({
+      vpcId: 'vpc-0123456789abcdef0',
+      privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+      availabilityZones: ['eu-central-1a', 'eu-central-1b'],
+      createReadOnlyUser: false,
+    });
+  });
+
+  test.each([
+    [['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1']],
+    ['["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]'],
+  ])('takes a list as %j too', (privateSubnetIds) => {
+    expect(read({ ...GOOD, privateSubnetIds }).privateSubnetIds).toHaveLength(2);
+  });
+
+  test.each([
+    [true, true],
+    ['true', true],
+    [false, false],
+    ['false', false],
+  ])('takes createReadOnlyUser as %j', (createReadOnlyUser, expected) => {
+    expect(read({ ...GOOD, createReadOnlyUser }).createReadOnlyUser).toBe(expected);
+  });
+
+  test('takes a number from the command line or from cdk.json', () => {
+    expect(read({ ...GOOD, scanIntervalMinutes: '5' }).scanIntervalMinutes).toBe(5);
+    expect(read({ ...GOOD, scanIntervalMinutes: 5 }).scanIntervalMinutes).toBe(5);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['vpcId', undefined, 'is missing'],
+    ['vpcId', 'my-vpc', 'a VPC id like'],
+    ['vpcId', 'vpc-0123456789ABCDEF0', 'a VPC id like'],
+    ['vpcId', 7, 'a VPC id like'],
+    ['privateSubnetIds', undefined, 'is missing'],
+    ['privateSubnetIds', '', 'has the entry ""'],
+    ['privateSubnetIds', 'subnet-0123456789abcdef0,subnet-x', 'has the entry "subnet-x"'],
+    ['privateSubnetIds', '[1', 'must be a list'],
+    ['privateSubnetIds', {}, 'must be a list'],
+    ['privateSubnetIds', [], 'must be a list'],
+    ['availabilityZones', undefined, 'is missing'],
+    ['availabilityZones', 'eu-central-1a', 'has 1 entries, but privateSubnetIds has 2'],
+    ['availabilityZones', 'eu-central-1a,Frankfurt', 'has the entry "Frankfurt"'],
+    ['bucketName', 'My_Bucket', 'a legal name of an S3 bucket'],
+    ['bucketName', 'ab', 'a legal name of an S3 bucket'],
+    ['bucketName', 'a..b', 'a legal name of an S3 bucket'],
+    ['bucketName', '192.168.0.1', 'a legal name of an S3 bucket'],
+    ['createReadOnlyUser', 'yes', 'true or false'],
+    ['createReadOnlyUser', 1, 'true or false'],
+    ['image', '', 'a reference to an image'],
+    ['image', 'a b', 'a reference to an image'],
+    ['architecture', 'arm', 'x86_64 or arm64'],
+    ['scanIntervalMinutes', '0', 'a whole number'],
+    ['scanIntervalMinutes', '1.5', 'a whole number'],
+    ['scanIntervalMinutes', true, 'a whole number'],
+  ])('%s: %j is rejected by name', (name, value, rule) => {
+    const attempt = (): unknown => read({ ...GOOD, [name]: value });
+    expect(attempt).toThrow(`context \`${name}\``);
+    expect(attempt).toThrow(rule);
+  });
+
+  test('tells all that is wrong at once', () => {
+    const attempt = (): unknown => read({ ...GOOD, vpcId: 'x', bucketName: 'X' });
+    expect(attempt).toThrow('`vpcId`');
+    expect(attempt).toThrow('`bucketName`');
+  });
+
+  test('leaves what the construct knows better to it', () => {
+    expect(() => synth({ tagPrefix: 'aws:x' })).toThrow('`tagPrefix`');
+  });
+});
+
+describe('the stack', () => {
+  test('uses what it is told', () => {
+    const made = synth({ bucketName: 'my-backups', tagPrefix: 'backup', scanIntervalMinutes: 5 });
+    expect(only(made, 'AWS::S3::Bucket').BucketName).toBe('my-backups');
+    expect(only(made, 'AWS::Batch::JobDefinition').ContainerProperties.Image).toBe(IMAGE.image);
+    expect(only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.Subnets).toEqual(
+      GOOD.privateSubnetIds.split(','),
+    );
+    made.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(5 minutes)' });
+  });
+
+  test('runs on the processor it is told', () => {
+    const made = synth({ architecture: 'arm64' });
+    made.allResourcesProperties('AWS::Lambda::Function', { Architectures: ['arm64'] });
+    const container = only(made, 'AWS::Batch::JobDefinition').ContainerProperties;
+    expect(container.RuntimePlatform.CpuArchitecture).toBe('ARM64');
+  });
+
+  test('tells where things are', () => {
+    expect(Object.keys(synth({}).findOutputs('*')).sort()).toEqual([
+      'BucketName',
+      'JobQueueArn',
+      'LogGroupName',
+      'ScannerFunctionName',
+      'SecurityGroupId',
+      'StateMachineArn',
+    ]);
+  });
+
+  test('looks nothing up and is bound to no account or region', () => {
+    const app = testApp({ ...GOOD, ...IMAGE });
+    new AutoDumpStack(app, 'AutoDump', readContext(app.node));
+    const assembly = app.synth();
+    expect(assembly.manifest.missing).toBeUndefined();
+    expect(assembly.getStackByName('AutoDump').environment.name).toBe(
+      'aws://unknown-account/unknown-region',
+    );
+  });
+
+  test('makes a user who can read backups, only if asked to', () => {
+    synth({}).resourceCountIs('AWS::IAM::User', 0);
+    const made = synth({ createReadOnlyUser: 'true' });
+    made.resourceCountIs('AWS::IAM::User', 1);
+    made.resourceCountIs('AWS::IAM::AccessKey', 0);
+    made.hasOutput('ReadOnlyUserName', { Value: { Ref: Match.stringLikeRegexp('^ReadOnlyUser') } });
+    const granted = statements(made).filter(({ role }) => role === 'ReadOnlyUser');
+    expect(granted.flatMap(({ actions }) => actions).sort()).toEqual([
+      's3:GetBucketLocation',
+      's3:GetObject',
+      's3:ListBucket',
+    ]);
+  });
+});

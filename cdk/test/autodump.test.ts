@@ -1,0 +1,372 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { AutoDump } from '../index';
+import { resolve, statements } from './support/resolve';
+import { IMAGE, make, Match, only, readJson, Template, template, testApp } from './support/stacks';
+
+const environment = readJson('contract', 'environment.json');
+
+describe('the bucket that is made', () => {
+  test('is private, encrypted, TLS only, owned, and kept', () => {
+    const made = template();
+    made.hasResource('AWS::S3::Bucket', {
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+      Properties: {
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            { ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } },
+          ],
+        },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+      },
+    });
+    made.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: Match.objectLike({
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Deny',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+        ]),
+      }),
+    });
+  });
+
+  const rules = (from: Template): any[] =>
+    only(from, 'AWS::S3::Bucket').LifecycleConfiguration.Rules;
+
+  test('keeps a backup for 35 days, and an orphaned upload for one', () => {
+    expect(rules(template())).toEqual([
+      { Id: 'expire-backups', Status: 'Enabled', ExpirationInDays: 35 },
+      {
+        Id: 'abort-orphaned-uploads',
+        Status: 'Enabled',
+        AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+      },
+    ]);
+  });
+
+  test('keeps a backup as long as it is told, and an upload as long as it may last', () => {
+    const [expire, abort] = rules(
+      template({ retention: Duration.days(7), dumpTimeout: Duration.hours(50) }),
+    );
+    expect(expire.ExpirationInDays).toBe(7);
+    expect(abort.AbortIncompleteMultipartUpload.DaysAfterInitiation).toBe(3);
+  });
+
+  test('uses a key that is given, and the dumper names it', () => {
+    const made = template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
+    const [rule] = only(made, 'AWS::S3::Bucket').BucketEncryption.ServerSideEncryptionConfiguration;
+    expect(rule).toMatchObject({
+      BucketKeyEnabled: true,
+      ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms' },
+    });
+    expect(jobEnvironment(made).AUTODUMP_KMS_KEY_ARN).toMatch(/^<Key\w+\.Arn>$/);
+  });
+
+  test('and the log group go with the stack, if told so', () => {
+    const made = template({ removalPolicy: RemovalPolicy.DESTROY });
+    made.hasResource('AWS::S3::Bucket', { DeletionPolicy: 'Delete' });
+    made.hasResource('AWS::Logs::LogGroup', { DeletionPolicy: 'Delete' });
+  });
+
+  test('has the name that is given', () => {
+    expect(only(template({ bucketName: 'my-backups' }), 'AWS::S3::Bucket').BucketName).toBe(
+      'my-backups',
+    );
+  });
+});
+
+test('an own bucket is used, and none is made', () => {
+  const made = template((stack) => ({ bucket: s3.Bucket.fromBucketName(stack, 'Own', 'own') }));
+  made.resourceCountIs('AWS::S3::Bucket', 0);
+  expect(jobEnvironment(made).AUTODUMP_BUCKET).toBe('own');
+});
+
+function jobEnvironment(made: Template): { [name: string]: string } {
+  const { Environment } = only(made, 'AWS::Batch::JobDefinition').ContainerProperties;
+  return Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, resolve(Value)]));
+}
+
+describe('the dump job', () => {
+  test('is given the environment of the contract', () => {
+    const { jobDefinition, jobDefinitionOptional } = environment.dumper;
+    expect(Object.keys(jobEnvironment(template())).sort()).toEqual(jobDefinition.sort());
+    const withKey = template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
+    expect(Object.keys(jobEnvironment(withKey)).sort()).toEqual(
+      [...jobDefinition, ...jobDefinitionOptional].sort(),
+    );
+  });
+
+  test('runs as no one, on a file system that cannot be written, without a public address', () => {
+    template().hasResourceProperties('AWS::Batch::JobDefinition', {
+      PlatformCapabilities: ['FARGATE'],
+      Timeout: { AttemptDurationSeconds: 24 * 60 * 60 },
+      ContainerProperties: Match.objectLike({
+        User: '65532:65532',
+        ReadonlyRootFilesystem: true,
+        NetworkConfiguration: { AssignPublicIp: 'DISABLED' },
+        RuntimePlatform: { CpuArchitecture: 'X86_64', OperatingSystemFamily: 'LINUX' },
+        LogConfiguration: Match.objectLike({ LogDriver: 'awslogs' }),
+        Privileged: Match.absent(),
+      }),
+    });
+  });
+
+  test('has different roles for itself and for Fargate', () => {
+    const { JobRoleArn, ExecutionRoleArn } = only(
+      template(),
+      'AWS::Batch::JobDefinition',
+    ).ContainerProperties;
+    expect(JobRoleArn).not.toEqual(ExecutionRoleArn);
+  });
+
+  test('is retried for what the contract says can help, and for nothing else', () => {
+    const { RetryStrategy } = only(template(), 'AWS::Batch::JobDefinition');
+    const codes = readJson('contract', 'exit-codes.json').exitCodes.filter((c: any) => c.retried);
+    expect(RetryStrategy).toEqual({
+      Attempts: 3,
+      EvaluateOnExit: [
+        ...codes.map(({ code }: any) => ({ Action: 'RETRY', OnExitCode: String(code) })),
+        { Action: 'RETRY', OnStatusReason: 'Task failed to start*' },
+        { Action: 'EXIT', OnReason: '*' },
+      ],
+    });
+    expect(RetryStrategy.EvaluateOnExit.length).toBeLessThanOrEqual(5);
+  });
+
+  test('is called by name in the state machine: its revisions come and go', () => {
+    const { autoDump, stack } = make();
+    const made = Template.fromStack(stack);
+    expect(only(made, 'AWS::Batch::JobDefinition').JobDefinitionName).toBe(autoDump.name);
+    const definition = resolve(only(made, 'AWS::StepFunctions::StateMachine').DefinitionString);
+    expect(JSON.parse(definition).States['Dump the database'].Parameters.JobDefinition).toBe(
+      autoDump.name,
+    );
+  });
+
+  test('runs at most so many at a time', () => {
+    const cpus = (made: Template): number =>
+      only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.MaxvCpus;
+    expect(cpus(template())).toBe(64);
+    expect(cpus(template({ maxvCpus: 16 }))).toBe(16);
+  });
+});
+
+describe('the functions', () => {
+  const byDescription = (made: Template, text: string): any =>
+    Object.values(
+      made.findResources('AWS::Lambda::Function', {
+        Properties: { Description: Match.stringLikeRegexp(text) },
+      }),
+    )[0].Properties;
+
+  test('have the environment of the contract, and no more', () => {
+    const made = template();
+    made.resourceCountIs('AWS::Lambda::Function', 2);
+    const names = (text: string): string[] =>
+      Object.keys(byDescription(made, text).Environment.Variables).sort();
+    expect(names('finds tagged secrets')).toEqual(environment.scanner.sort());
+    expect(names('compares')).toEqual(environment.hash.sort());
+  });
+
+  test('run on provided.al2023, log to the one group, on the processor that is given', () => {
+    const made = template({ architecture: lambda.Architecture.ARM_64 });
+    made.allResourcesProperties('AWS::Lambda::Function', {
+      Runtime: 'provided.al2023',
+      Handler: 'bootstrap',
+      Architectures: ['arm64'],
+      LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp('^AutoDumpLogs') } },
+    });
+    made.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: Match.objectLike({
+        RuntimePlatform: { CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' },
+      }),
+    });
+  });
+
+  test('know the state machine and the prefix', () => {
+    const { autoDump, stack } = make({ tagPrefix: 'backup' });
+    const made = Template.fromStack(stack);
+    const { Variables } = byDescription(made, 'finds tagged secrets').Environment;
+    expect(Variables.AUTODUMP_TAG_PREFIX).toBe('backup');
+    expect(Variables.AUTODUMP_NAME).toBe(autoDump.name);
+    expect(resolve(Variables.AUTODUMP_STATE_MACHINE_ARN)).toBe(
+      `arn:<partition>:states:<region>:<account>:stateMachine:${autoDump.name}`,
+    );
+    expect(only(made, 'AWS::StepFunctions::StateMachine').StateMachineName).toBe(autoDump.name);
+  });
+
+  test('and their logs are kept for three months, or as told', () => {
+    expect(only(template(), 'AWS::Logs::LogGroup').RetentionInDays).toBe(90);
+    expect(
+      only(template({ logRetention: logs.RetentionDays.ONE_WEEK }), 'AWS::Logs::LogGroup')
+        .RetentionInDays,
+    ).toBe(7);
+  });
+});
+
+describe('the name', () => {
+  test('is its own for every stack and for every construct', () => {
+    const app = testApp();
+    const first = make({}, app);
+    const same = new AutoDump(first.stack, 'Second', { vpc: ec2Vpc(first.stack), image: IMAGE });
+    const other = new Stack(app, 'Renamed', { stackName: 'Other' });
+    const third = new AutoDump(other, 'AutoDump', { vpc: ec2Vpc(other), image: IMAGE });
+    const names = [first.autoDump, same, third].map(({ name }) => name);
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toMatch(/^[0-9A-Za-z_-]{1,80}$/);
+  });
+
+  test('has 80 characters at most, however deep the construct is', () => {
+    const stack = new Stack(testApp(), 'S'.repeat(100));
+    const { name } = new AutoDump(stack, 'A'.repeat(200), { vpc: ec2Vpc(stack), image: IMAGE });
+    expect(name).toMatch(/^[0-9A-Za-z_-]{1,80}$/);
+  });
+
+  const ec2Vpc = (stack: Stack): ec2.IVpc =>
+    ec2.Vpc.fromVpcAttributes(stack, 'AnyVpc', {
+      vpcId: 'vpc-0123456789abcdef2',
+      availabilityZones: ['eu-central-1a'],
+      privateSubnetIds: ['subnet-0123456789abcdef2'],
+    });
+});
+
+describe('the events', () => {
+  const rules = (made: Template): any[] =>
+    Object.values(made.findResources('AWS::Events::Rule')).map(({ Properties }) => Properties);
+
+  test('all go to the scanner as they are', () => {
+    const made = rules(template());
+    expect(made).toHaveLength(3);
+    for (const { State, Targets } of made) {
+      expect(State).toBe('ENABLED');
+      expect(Targets).toEqual([
+        { Id: 'Target0', Arn: { 'Fn::GetAtt': [expect.stringMatching(/Scanner/), 'Arn'] } },
+      ]);
+    }
+  });
+
+  test('the scan comes every hour, or as told', () => {
+    const schedule = (made: Template): string =>
+      rules(made).find(({ ScheduleExpression }) => ScheduleExpression !== undefined)
+        .ScheduleExpression;
+    expect(schedule(template())).toBe('rate(1 hour)');
+    expect(schedule(template({ scanInterval: Duration.minutes(1) }))).toBe('rate(1 minute)');
+  });
+
+  test('a change of a tag under the prefix, in both forms', () => {
+    const patterns = rules(template({ tagPrefix: 'backup' })).flatMap(
+      (rule) => rule.EventPattern ?? [],
+    );
+    expect(patterns).toEqual([
+      {
+        source: ['aws.tag'],
+        'detail-type': ['Tag Change on Resource'],
+        detail: {
+          service: ['secretsmanager'],
+          'resource-type': ['secret'],
+          'changed-tag-keys': [{ prefix: 'backup:' }],
+        },
+      },
+      {
+        source: ['aws.secretsmanager'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['secretsmanager.amazonaws.com'],
+          eventName: ['CreateSecret', 'TagResource', 'UntagResource', 'DeleteSecret'],
+        },
+      },
+    ]);
+  });
+
+  test('come only when the state machine is there', () => {
+    for (const rule of Object.values(template().findResources('AWS::Events::Rule'))) {
+      expect(rule.DependsOn).toContainEqual(expect.stringMatching(/^AutoDumpStateMachine/));
+    }
+  });
+});
+
+describe('grantRead', () => {
+  const granted = (props: Parameters<typeof make>[0]) => {
+    const { autoDump, stack } = make(props);
+    autoDump.grantRead(new iam.User(stack, 'Reader')).assertSuccess();
+    return statements(Template.fromStack(stack)).filter(({ role }) => role.startsWith('Reader'));
+  };
+
+  test('gives the backups, and nothing else', () => {
+    expect(granted({}).map(({ actions, resources }) => [actions, resources])).toEqual([
+      [['s3:GetObject'], [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/)]],
+      [
+        ['s3:GetBucketLocation', 's3:ListBucket'].map(() =>
+          expect.stringMatching(/^s3:(Get|List)Bucket/),
+        ),
+        [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>$/)],
+      ],
+    ]);
+  });
+
+  test('gives the key, be it of the bucket or given', () => {
+    const key = (props: Parameters<typeof make>[0]) =>
+      granted(props).filter(({ actions }) => actions.includes('kms:Decrypt'));
+    expect(key((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }))).toHaveLength(1);
+    expect(
+      key((stack) => ({
+        bucket: new s3.Bucket(stack, 'Own', { encryptionKey: new kms.Key(stack, 'Key') }),
+      })),
+    ).toHaveLength(1);
+  });
+});
+
+test('the metrics bear the names that the scanner writes', () => {
+  const { autoDump } = make();
+  const { Name } = { Name: autoDump.name };
+  const metrics = [
+    autoDump.metricTargetsStarted(),
+    autoDump.metricTargetsRejected(),
+    autoDump.metricTargetsFailed(),
+  ];
+  const written = readJson('contract', 'metrics.json');
+  expect(metrics.map((metric) => metric.metricName)).toEqual(written.scanner);
+  for (const metric of metrics) {
+    expect(metric).toMatchObject({
+      namespace: written.namespace,
+      statistic: 'Sum',
+      dimensions: { [written.dimension]: Name },
+    });
+  }
+  expect(autoDump.metricTargetsFailed({ period: Duration.hours(1) }).period.toHours()).toBe(1);
+  expect(autoDump.metricExecutionsFailed().metricName).toBe('ExecutionsFailed');
+  expect(autoDump.metricExecutionsSucceeded().metricName).toBe('ExecutionsSucceeded');
+  expect(autoDump.metricScannerErrors().metricName).toBe('Errors');
+});
+
+test('an escape hatch reaches every resource', () => {
+  const { autoDump, stack } = make();
+  for (const construct of [
+    autoDump.bucket,
+    autoDump.stateMachine,
+    autoDump.jobQueue,
+    autoDump.jobDefinition,
+    autoDump.scannerFunction,
+    autoDump.hashFunction,
+    autoDump.logGroup,
+    autoDump.jobRole,
+  ]) {
+    expect(construct.node.defaultChild).toBeDefined();
+  }
+  (autoDump.jobQueue.node.defaultChild as unknown as { priority: number }).priority = 7;
+  expect(only(Template.fromStack(stack), 'AWS::Batch::JobQueue').Priority).toBe(7);
+});

@@ -1,0 +1,178 @@
+import * as fs from 'fs';
+import * as path from 'path';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Stack } from 'aws-cdk-lib';
+import { Statement, statements, statementsOf } from './support/resolve';
+import { FLAGS, imageIsBuilt, make, ROOT, Template, template, testApp } from './support/stacks';
+
+interface Wildcard {
+  readonly role: string;
+  readonly action: string;
+  readonly resource: string;
+}
+
+function documented(): Wildcard[] {
+  const text = fs.readFileSync(path.join(ROOT, 'docs', 'iam.md'), 'utf8');
+  const table = text.slice(text.indexOf('## Wildcards'));
+  const rows = [...table.matchAll(/^\| (\w+) \| ([\w:]+) \| `([^`]+)` \| (.+) \|$/gm)];
+  return rows.map(([, role, action, resource]) => ({
+    role: role,
+    action: action,
+    resource: resource,
+  }));
+}
+
+function wildcards(from: Template): Wildcard[] {
+  return statements(from)
+    .filter(({ role }) => role.startsWith('AutoDump'))
+    .flatMap(({ role, actions, resources }) =>
+      resources
+        .filter((resource) => resource.includes('*'))
+        .flatMap((resource) =>
+          actions.map((action) => ({
+            role: role.replace('AutoDump', ''),
+            action,
+            resource: resource
+              .replace(/^<\w+\.Arn>\/postgres/, '<bucket>/postgres')
+              .replace(/job-definition\/[\w-]+/, 'job-definition/<name>'),
+          })),
+        ),
+    );
+}
+
+const key = ({ role, action, resource }: Wildcard): string => `${role} ${action} ${resource}`;
+const sorted = (list: Wildcard[]): string[] => [...new Set(list.map(key))].sort();
+
+describe.each([
+  ['without feature flags', {}],
+  ['with the flags of cdk.json', FLAGS],
+])('the wildcards in the policies, %s', (_, flags) => {
+  test('are those in docs/iam.md, and no others', () => {
+    // The built image lies in ECR, which needs the one permission that a registry's does not.
+    imageIsBuilt(true);
+    const made = make({ image: undefined }, testApp(flags));
+    const found = wildcards(Template.fromStack(made.stack));
+    expect(documented().length).toBeGreaterThan(10);
+    expect(sorted(found)).toEqual(sorted(documented()));
+  });
+});
+
+test('no action has a wildcard', () => {
+  for (const { actions } of statements(template())) {
+    for (const action of actions) expect(action).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+  }
+});
+
+test('every policy belongs to one role', () => {
+  for (const policy of Object.values(template().findResources('AWS::IAM::Policy'))) {
+    expect(policy.Properties.Roles).toHaveLength(1);
+  }
+  template().resourceCountIs('AWS::IAM::Role', 5);
+  for (const role of Object.values(template().findResources('AWS::IAM::Role'))) {
+    expect(role.Properties).not.toHaveProperty('ManagedPolicyArns');
+  }
+});
+
+describe('the dumper', () => {
+  const find = (list: Statement[], action: string): Statement => {
+    const found = list.filter(({ actions }) => actions.includes(action));
+    expect(found).toHaveLength(1);
+    return found[0];
+  };
+
+  test('reads only secrets that bear the schedule tag', () => {
+    const role = statementsOf(template({ tagPrefix: 'team.backup' }), 'JobRole');
+    expect(find(role, 'secretsmanager:GetSecretValue').condition).toEqual({
+      Null: { 'aws:ResourceTag/team.backup:start-schedule': 'false' },
+    });
+  });
+
+  test('can write below its prefix, and neither read, list nor delete', () => {
+    const role = statementsOf(template(), 'JobRole');
+    const s3Actions = role.flatMap(({ actions }) => actions).filter((a) => a.startsWith('s3:'));
+    expect(s3Actions.sort()).toEqual(['s3:AbortMultipartUpload', 's3:PutObject']);
+    expect(find(role, 's3:PutObject').resources).toEqual([
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+    ]);
+  });
+
+  test('writes to the additional buckets too', () => {
+    const role = statementsOf(
+      template((stack) => ({
+        additionalBuckets: [s3.Bucket.fromBucketName(stack, 'More', 'more-backups')],
+      })),
+      'JobRole',
+    );
+    expect(find(role, 's3:PutObject').resources).toContain(
+      'arn:<partition>:s3:::more-backups/postgres/*',
+    );
+  });
+
+  test('uses the key of the backups only through S3, and that of a secret only through Secrets Manager', () => {
+    const role = statementsOf(
+      template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') })),
+      'JobRole',
+    );
+    const byService = role
+      .filter(({ actions }) => actions.includes('kms:Decrypt'))
+      .map((statement) => [
+        JSON.stringify(statement.condition.StringEquals['kms:ViaService']),
+        [...statement.actions].sort(),
+        statement.resources,
+      ]);
+    expect(byService).toEqual([
+      [
+        expect.stringContaining('"secretsmanager."'),
+        ['kms:Decrypt'],
+        ['arn:<partition>:kms:<region>:<account>:key/*'],
+      ],
+      [
+        expect.stringContaining('"s3."'),
+        ['kms:Decrypt', 'kms:GenerateDataKey'],
+        [expect.stringMatching(/^<Key\w+\.Arn>$/)],
+      ],
+    ]);
+  });
+
+  test('uses only the named keys of secrets, if they are named', () => {
+    const of = (keys: (stack: Stack) => kms.IKey[]) =>
+      statementsOf(
+        template((stack) => ({ secretEncryptionKeys: keys(stack) })),
+        'JobRole',
+      ).filter(({ actions }) => actions.includes('kms:Decrypt'));
+    expect(of(() => [])).toEqual([]);
+    expect(of((stack) => [new kms.Key(stack, 'Key')])[0].resources).toEqual([
+      expect.stringMatching(/^<Key\w+\.Arn>$/),
+    ]);
+  });
+
+  test('may use the key of an own bucket, though no key is given', () => {
+    const role = statementsOf(
+      template((stack) => ({
+        bucket: new s3.Bucket(stack, 'Own', { encryptionKey: new kms.Key(stack, 'Key') }),
+      })),
+      'JobRole',
+    );
+    expect(find(role, 'kms:GenerateDataKey').resources).toEqual([
+      expect.stringMatching(/^<Key\w+\.Arn>$/),
+    ]);
+  });
+});
+
+test('the scanner may start executions of the one state machine', () => {
+  const made = make();
+  const start = statementsOf(Template.fromStack(made.stack), 'ScannerRole').filter(({ actions }) =>
+    actions.includes('states:StartExecution'),
+  );
+  expect(start.map(({ resources }) => resources)).toEqual([
+    [`arn:<partition>:states:<region>:<account>:stateMachine:${made.autoDump.name}`],
+  ]);
+});
+
+test('neither function may read the value of a secret', () => {
+  for (const role of ['ScannerRole', 'HashRole', 'StateMachineRole', 'JobExecutionRole']) {
+    const actions = statementsOf(template(), role).flatMap((statement) => statement.actions);
+    expect(actions).not.toContain('secretsmanager:GetSecretValue');
+  }
+});
