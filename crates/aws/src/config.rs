@@ -19,8 +19,8 @@ const ATTEMPTS: u32 = 10;
 /// the places that the SDK knows, the container's among them. TLS is ring's, with the
 /// certificates of the system.
 ///
-/// No request is limited in time here, since some of them carry a large part; see
-/// [`short_requests`] for those that do not.
+/// No request is limited in time here, since some of them carry a large part; the clients
+/// whose requests are short set their own limits.
 pub async fn load() -> SdkConfig {
     loader().load().await
 }

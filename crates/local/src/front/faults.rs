@@ -27,9 +27,10 @@ pub enum Fault {
 /// many from the `from`-th on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
-    /// The operation by its name in S3's API, such as `UploadPart`.
+    /// The operation by its name in S3's API, such as `UploadPart`; or `StartExecution` or
+    /// `DescribeSecret`, which any fault denies.
     pub operation: &'static str,
-    /// A text that the key must contain.
+    /// A text that the key must contain; the body, for the latter two.
     pub key_contains: String,
     /// The first matching request that fails, counted from 1 since the rule was added.
     pub from: u64,

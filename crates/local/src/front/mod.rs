@@ -91,6 +91,12 @@ impl Front {
                 self.change_secret(&name, request).await
             }
             Some(("AWSStepFunctions", "StopExecution")) => self.stop_execution(request).await,
+            Some(("AWSStepFunctions", "StartExecution")) => {
+                self.unless_denied("StartExecution", request).await
+            }
+            Some(("secretsmanager", "DescribeSecret")) => {
+                self.unless_denied("DescribeSecret", request).await
+            }
             Some(_) => self.moto.forward(request.map(streamed)).await,
             None => self.pass_on(request).await,
         }
@@ -115,6 +121,24 @@ impl Front {
             }
         }
         self.moto.forward(Request::from_parts(parts, streamed(body))).await
+    }
+
+    /// Passes a JSON request on, unless a rule with its operation and a text of its body says
+    /// that it is denied.
+    async fn unless_denied(
+        &self,
+        operation: &'static str,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>> {
+        let (parts, body) = request.into_parts();
+        let body = read(body).await?;
+        let key = String::from_utf8_lossy(&body).into_owned();
+        let seen = s3::S3Request { operation, bucket: String::new(), key };
+        if self.faults.decide(&seen).is_some() {
+            let error = ServiceError::client("AccessDeniedException", "denied on request");
+            return Ok(error.response());
+        }
+        self.moto.forward(Request::from_parts(parts, full(body))).await
     }
 
     async fn invoke(&self, function: &str, request: Request<Incoming>) -> Result<Response<Body>> {

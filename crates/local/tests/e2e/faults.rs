@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use autodump_local::api::Execution;
 use autodump_local::postgres::{self, Ending, Postgres};
 use autodump_local::{Fault, FaultRule, Signal};
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
 use crate::world::{Case, FAR, SCHEDULE, Target, World, case, make_large_database};
@@ -18,6 +19,8 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_manifest_that_s3_takes_late_is_a_backup),
     case!(a_bucket_that_denies_us_is_not_tried_again),
     case!(a_server_killed_in_the_middle_leaves_nothing),
+    case!(a_failed_reschedule_still_dumps_and_fails_at_the_end),
+    case!(tags_that_cannot_be_checked_fail_without_a_dump),
 ];
 
 /// A target with a dump of several parts, whose S3 requests fail by `rule`.
@@ -99,6 +102,34 @@ async fn a_server_killed_in_the_middle_leaves_nothing(world: Arc<World>) -> Resu
     world.cloud.signal_job(&job, Signal::Continue)?;
     let said = ["source", "exit code 12", "The next run is scheduled"];
     world.fails_in(&run, "Failed: source", &said).await?;
+    world.nothing_is_left_but_the_next_run(&target).await
+}
+
+async fn a_failed_reschedule_still_dumps_and_fails_at_the_end(world: Arc<World>) -> Result<()> {
+    world.small_database("no reschedule")?;
+    let value = world.value("no reschedule");
+    let target = world.secret("e2e/no-reschedule", &value, &[(SCHEDULE, FAR)]).await?;
+    world.wait_for_executions(&target, 1).await?;
+    let run = world.start_at(&target, Utc::now() + TimeDelta::seconds(5)).await?;
+    let rule = FaultRule::always("StartExecution", &target.arn, Fault::AccessDenied);
+    let _ = world.cloud.faults().add(rule);
+    let state = "Failed: dumped, but the next run is not scheduled";
+    let said = ["The backup is complete", "NOT scheduled", "periodic scan"];
+    world.fails_in(&run, state, &said).await?;
+    world.one_backup_equals(&target, "no reschedule").await
+}
+
+async fn tags_that_cannot_be_checked_fail_without_a_dump(world: Arc<World>) -> Result<()> {
+    let value = world.value("never dumped");
+    let target = world.secret("e2e/unchecked", &value, &[(SCHEDULE, FAR)]).await?;
+    world.wait_for_executions(&target, 1).await?;
+    let run = world.start_at(&target, Utc::now() + TimeDelta::seconds(5)).await?;
+    let rule = FaultRule::always("DescribeSecret", &target.arn, Fault::AccessDenied);
+    let _ = world.cloud.faults().add(rule);
+    let said = ["nothing was dumped", "NOT scheduled", "AccessDenied"];
+    world.fails_in(&run, "Failed: tags could not be checked", &said).await?;
+    ensure!(world.jobs_of(&run).is_empty());
+    // The run that the tag's event had started waits on.
     world.nothing_is_left_but_the_next_run(&target).await
 }
 
