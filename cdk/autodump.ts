@@ -10,7 +10,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { BackupBucket, grantReadBackups } from './bucket';
+import { allBackups, BackupBucket, Backups, grantReadBackups } from './bucket';
 import { makeHash, makeScanner } from './functions';
 import { builtImage } from './image';
 import { DumpJob } from './job';
@@ -28,7 +28,7 @@ import { DumpStateMachine } from './state-machine';
 
 /** Everything that the PostgreSQL dumper writes lies below this. */
 const KEY_PREFIX = 'postgres/';
-/** The vCPUs of the largest `size`. With fewer, such a job would wait for ever. */
+/** The vCPUs of the largest `size`. With fewer, such a job never starts. */
 const LARGEST_JOB_VCPUS = 8;
 
 /**
@@ -69,7 +69,9 @@ export interface AutoDumpProps {
 
   /**
    * The bucket that the backups are written to, below `postgres/`. Its life cycle is yours: it
-   * should expire the backups, and abort incomplete multipart uploads.
+   * should expire the backups, and abort incomplete multipart uploads, but not before
+   * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
+   * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the dump jobs may not use the key.
    *
    * @default - one is made: private, encrypted, TLS only, and kept when the stack is deleted
    */
@@ -84,8 +86,8 @@ export interface AutoDumpProps {
 
   /**
    * The KMS key that backups are encrypted with. It is the default key of a bucket that is made,
-   * and the dump jobs name it in every upload, whatever the bucket. A key of another account must
-   * itself allow the job's role to use it.
+   * and the dump jobs name it in every upload to `bucket`; in `additionalBuckets`, the encryption
+   * of the bucket itself holds. A key of another account must itself allow the job's role to use it.
    *
    * @default - a backup is encrypted as its bucket says; a bucket that is made uses S3's own keys
    */
@@ -103,7 +105,7 @@ export interface AutoDumpProps {
 
   /**
    * More buckets of this region that backups may be written to. A target's secret names one with
-   * `bucketname`.
+   * `bucketname`. What `bucket` says of life cycles and of KMS keys holds for each of these.
    *
    * @default - only `bucket`
    */
@@ -189,7 +191,11 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   public readonly connections: ec2.Connections;
   /** The bucket that the backups are written to. */
   public readonly bucket: s3.IBucket;
-  /** The state machine: one execution is one run of one target. */
+  /**
+   * The state machine: one execution is one run of one target. The name of an execution becomes the
+   * name of its job: one that is started by hand needs a name of letters, digits, `-` and `_`, and
+   * the first must be a letter or a digit.
+   */
   public readonly stateMachine: sfn.StateMachine;
   /** The queue of the dump jobs. */
   public readonly jobQueue: batch.JobQueue;
@@ -208,7 +214,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   /** What the tags start with. */
   public readonly tagPrefix: string;
 
-  private readonly encryptionKey?: kms.IKey;
+  private readonly backups: Backups[];
 
   constructor(scope: Construct, id: string, props: AutoDumpProps) {
     super(scope, id);
@@ -223,7 +229,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       removalPolicy: settings.removalPolicy,
     });
     this.bucket = props.bucket ?? new BackupBucket(this, 'Bucket', settings);
-    this.encryptionKey = props.encryptionKey ?? this.bucket.encryptionKey;
+    this.backups = allBackups(this.bucket, settings);
     const securityGroups = props.securityGroups ?? [this.makeSecurityGroup(props.vpc)];
     this.connections = new ec2.Connections({ securityGroups });
 
@@ -239,6 +245,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       ...common,
       securityGroups,
       bucket: this.bucket,
+      backups: this.backups,
       keyPrefix: KEY_PREFIX,
       image: props.image ?? builtImage(this, settings.architecture),
       jobDefinitionName: this.name,
@@ -246,19 +253,19 @@ export class AutoDump extends Construct implements ec2.IConnectable {
     this.jobQueue = job.queue;
     this.jobDefinition = job.definition;
     this.jobRole = job.role;
-    this.stateMachine = this.makeStateMachine();
+    this.stateMachine = this.makeStateMachine(job.timeLimit);
     const rules = new Rules(this, 'Rules', { ...settings, scanner: this.scannerFunction });
     // A scan can start nothing before the state machine is there.
     rules.node.addDependency(this.stateMachine);
   }
 
   /**
-   * Allows the grantee to list the backups, to read them, and to decrypt them.
+   * Allows the grantee to list the backups in all buckets, to read them, and to decrypt them.
    *
    * @param grantee who shall be able to restore
    */
   public grantRead(grantee: iam.IGrantable): iam.Grant {
-    return grantReadBackups(this.bucket, KEY_PREFIX, grantee, this.encryptionKey);
+    return grantReadBackups(this.backups, KEY_PREFIX, grantee);
   }
 
   /**
@@ -318,13 +325,14 @@ export class AutoDump extends Construct implements ec2.IConnectable {
     return this.scannerFunction.metricErrors(options);
   }
 
-  private makeStateMachine(): DumpStateMachine {
+  private makeStateMachine(dumpTimeLimit: Duration): DumpStateMachine {
     const stateMachine = new DumpStateMachine(this, 'StateMachine', {
       stateMachineName: this.name,
       scanner: this.scannerFunction,
       hash: this.hashFunction,
       jobQueueArn: this.jobQueue.jobQueueArn,
       jobDefinitionName: this.name,
+      dumpTimeLimit,
       logGroup: this.logGroup,
     });
     // It knows the definition by its name alone.

@@ -53,13 +53,37 @@ function wholeDays(duration: Duration): Duration {
   return Duration.days(Math.max(1, Math.ceil(duration.toDays({ integral: false }))));
 }
 
-/** Lets the grantee list the bucket and read what AutoDump wrote below `prefix`. */
-export function grantReadBackups(
+/** A bucket that holds backups, and the key that they are encrypted with, if there is one. */
+export interface Backups {
+  readonly bucket: s3.IBucket;
+  readonly key?: kms.IKey;
+}
+
+/** The jobs name a key that is given for the first bucket alone. */
+export function allBackups(
   bucket: s3.IBucket,
+  more: { readonly additionalBuckets: s3.IBucket[]; readonly encryptionKey?: kms.IKey },
+): Backups[] {
+  return [
+    { bucket, key: more.encryptionKey ?? bucket.encryptionKey },
+    ...more.additionalBuckets.map((other) => ({ bucket: other, key: other.encryptionKey })),
+  ];
+}
+
+/** Lets the grantee list the buckets, and read what AutoDump wrote below `prefix`. */
+export function grantReadBackups(
+  all: Backups[],
   prefix: string,
   grantee: iam.IGrantable,
-  key?: kms.IKey,
 ): iam.Grant {
+  const keys = new Set(all.flatMap(({ key }) => key ?? []));
+  return [
+    ...all.map(({ bucket }) => grantReadBucket(bucket, prefix, grantee)),
+    ...[...keys].map((key) => key.grantDecrypt(grantee)),
+  ].reduce((one, other) => one.combine(other));
+}
+
+function grantReadBucket(bucket: s3.IBucket, prefix: string, grantee: iam.IGrantable): iam.Grant {
   const objects = iam.Grant.addToPrincipalOrResource({
     grantee,
     actions: ['s3:GetObject'],
@@ -72,6 +96,5 @@ export function grantReadBackups(
     resourceArns: [bucket.bucketArn],
     resource: bucket,
   });
-  const grant = objects.combine(names);
-  return key ? grant.combine(key.grantDecrypt(grantee)) : grant;
+  return objects.combine(names);
 }

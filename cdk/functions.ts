@@ -1,9 +1,15 @@
-import { Duration } from 'aws-cdk-lib';
+import { Annotations, Duration } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { archName, BUILD_ASSETS, hasPackageFile, packageFile } from './private/package-files';
+import {
+  archName,
+  BUILD_ASSETS,
+  hasPackageFile,
+  isOlderThanSources,
+  packageFile,
+} from './private/package-files';
 import { allow, OwnRole, writeLogs } from './private/role';
 
 export interface HandlerProps {
@@ -49,7 +55,8 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
   return makeHandler(scope, id, 'hash', props, {
     description: "AutoDump: compares a target's tags with those that its run was made from",
     memorySize: 256,
-    timeout: Duration.seconds(30),
+    // Its client gives up after two minutes, and then it can say why.
+    timeout: Duration.seconds(150),
     environment: { AUTODUMP_TAG_PREFIX: props.tagPrefix },
     statements: [allow(['secretsmanager:DescribeSecret'], [props.secretsArn])],
   });
@@ -99,12 +106,19 @@ function makeFunction(
 ): lambda.Function {
   const zip = ['assets', archName(options.architecture), `${binary}.zip`];
   if (hasPackageFile(...zip)) {
-    return new lambda.Function(scope, id, {
+    const fn = new lambda.Function(scope, id, {
       ...options,
       runtime: lambda.Runtime.PROVIDED_AL2023,
       handler: 'bootstrap',
       code: lambda.Code.fromAsset(packageFile(...zip)),
     });
+    if (isOlderThanSources(packageFile(...zip))) {
+      Annotations.of(fn).addWarningV2(
+        'cdk-autodump:oldAssets',
+        `${zip.join('/')} is older than the sources it is built from, but is deployed as it is. Run ${BUILD_ASSETS} --arch ${archName(options.architecture)}.`,
+      );
+    }
+    return fn;
   }
   if (!hasPackageFile('handlers', 'Cargo.toml')) {
     throw new Error(

@@ -23,8 +23,10 @@ export interface DumpJobProps {
   readonly logGroup: logs.ILogGroup;
   readonly tagPrefix: string;
   readonly bucket: s3.IBucket;
-  readonly additionalBuckets: s3.IBucket[];
+  /** All buckets that the job may write to, each with the key that its uploads use. */
+  readonly backups: { readonly bucket: s3.IBucket; readonly key?: kms.IKey }[];
   readonly keyPrefix: string;
+  /** The key that the job names in each upload to `bucket`. */
   readonly encryptionKey?: kms.IKey;
   readonly secretsArn: string;
   readonly secretEncryptionKeys?: kms.IKey[];
@@ -40,6 +42,8 @@ export class DumpJob extends Construct {
   readonly queue: batch.JobQueue;
   readonly definition: batch.EcsJobDefinition;
   readonly role: iam.Role;
+  /** The longest that a job may take from its submission: all attempts, and a day of waiting. */
+  readonly timeLimit: Duration;
 
   constructor(scope: Construct, id: string, props: DumpJobProps) {
     super(scope, id);
@@ -51,6 +55,7 @@ export class DumpJob extends Construct {
     });
     this.queue = new batch.JobQueue(this, 'Queue', {
       computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
+      jobStateTimeLimitActions: cancelMisfits(),
     });
     this.role = new OwnRole(this, 'Role', {
       service: 'ecs-tasks.amazonaws.com',
@@ -66,6 +71,8 @@ export class DumpJob extends Construct {
       retryStrategies: retryStrategies(),
       propagateTags: true,
     });
+    const attempts = ATTEMPTS * Math.ceil(props.dumpTimeout.toSeconds({ integral: false }));
+    this.timeLimit = Duration.seconds(attempts).plus(Duration.days(1));
   }
 
   private makeContainer(props: DumpJobProps): batch.EcsFargateContainerDefinition {
@@ -122,14 +129,11 @@ function readSecrets(scope: Construct, props: DumpJobProps): iam.PolicyStatement
 
 /** New objects below the dumper's own prefix. It can neither read, list nor delete a backup. */
 function writeBackups(props: DumpJobProps): iam.PolicyStatement[] {
-  const buckets = [props.bucket, ...props.additionalBuckets];
-  const keys = props.encryptionKey
-    ? [props.encryptionKey]
-    : buckets.flatMap((bucket) => bucket.encryptionKey ?? []);
+  const keys = props.backups.flatMap(({ key }) => key ?? []);
   const statements = [
     allow(
       ['s3:PutObject', 's3:AbortMultipartUpload'],
-      buckets.map((bucket) => bucket.arnForObjects(`${props.keyPrefix}*`)),
+      props.backups.map(({ bucket }) => bucket.arnForObjects(`${props.keyPrefix}*`)),
     ),
   ];
   if (keys.length > 0) {
@@ -156,4 +160,21 @@ function retryStrategies(): batch.RetryStrategy[] {
     retry({ onStatusReason: 'Task failed to start*' }),
     batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onReason: '*' })),
   ];
+}
+
+/**
+ * A job that no computer can ever take blocks the head of the queue: it is cancelled after the
+ * shortest time that Batch allows. Batch tells a want of capacity only for EC2, not for Fargate:
+ * there the time limit of the execution's step ends the job.
+ */
+function cancelMisfits(): batch.JobStateTimeLimitAction[] {
+  return [
+    batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE,
+    batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT,
+  ].map((reason) => ({
+    action: batch.JobStateTimeLimitActionsAction.CANCEL,
+    maxTime: Duration.minutes(10),
+    reason,
+    state: batch.JobStateTimeLimitActionsState.RUNNABLE,
+  }));
 }

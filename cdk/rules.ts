@@ -27,9 +27,9 @@ export class Rules extends Construct {
       eventPattern: {
         source: ['aws.tag'],
         detailType: ['Tag Change on Resource'],
+        // The scanner ignores what is no secret.
         detail: {
           service: ['secretsmanager'],
-          'resource-type': ['secret'],
           'changed-tag-keys': [{ prefix: `${props.tagPrefix}:` }],
         },
       },

@@ -1,4 +1,4 @@
-import { Arn, Stack, Validations } from 'aws-cdk-lib';
+import { Arn, Duration, Stack, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -14,6 +14,8 @@ export interface DumpStateMachineProps {
   readonly jobQueueArn: string;
   /** Without a revision: an execution may wait for months, and an update retires revisions. */
   readonly jobDefinitionName: string;
+  /** After this long, a dump job that has not ended is stopped. */
+  readonly dumpTimeLimit: Duration;
   readonly logGroup: logs.ILogGroup;
 }
 
@@ -47,7 +49,8 @@ export class DumpStateMachine extends sfn.StateMachine {
     super(scope, id, {
       stateMachineName: props.stateMachineName,
       stateMachineType: sfn.StateMachineType.STANDARD,
-      comment: 'One run of one target: wait, check its tags, schedule the next run, dump.',
+      comment:
+        'One run of one target: wait, check its tags, schedule the next run, dump. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
       definitionBody: sfn.DefinitionBody.fromChainable(
         new States(scope, `${id}States`, props).start,
       ),
@@ -138,7 +141,8 @@ class States extends Construct {
       Parameters: { 'resourceArn.$': '$.resourceArn', 'after.$': '$.when' },
       ResultSelector: {
         scheduled: true,
-        note: 'The next run is scheduled.',
+        // The scanner's own words: it may also have found that there is no next run.
+        'note.$': '$.note',
         'scan.$': '$',
       },
       ResultPath: '$.next',
@@ -164,6 +168,7 @@ class States extends Construct {
       stateJson: {
         Type: 'Task',
         Resource: `arn:${Stack.of(this).partition}:states:::batch:submitJob.sync`,
+        TimeoutSeconds: this.props.dumpTimeLimit.toSeconds(),
         Parameters: dumpParameters(this.props),
         ResultSelector: { 'jobId.$': '$.JobId', 'status.$': '$.Status' },
         ResultPath: '$.dump',
@@ -216,9 +221,25 @@ class States extends Construct {
       resultPath: '$.dumpError',
     });
     read.next(exitCode);
-    return new sfn.Choice(this, 'Did Batch report on the job?')
-      .when(sfn.Condition.stringMatches('$.dumpError.Cause', '{*"Container"*}'), read)
-      .otherwise(unknown);
+    return (
+      new sfn.Choice(this, 'Did Batch report on the job?')
+        // So it may be after a timeout, and a state may not name what is missing.
+        .when(sfn.Condition.isNotPresent('$.dumpError.Cause'), this.noCause(unknown))
+        .when(sfn.Condition.stringMatches('$.dumpError.Cause', '{*"Container"*}'), read)
+        .otherwise(unknown)
+    );
+  }
+
+  private noCause(next: sfn.IChainable): sfn.Pass {
+    const noCause = new sfn.Pass(this, 'Note: no cause was given', {
+      parameters: {
+        Error: sfn.JsonPath.stringAt('$.dumpError.Error'),
+        Cause: 'no cause was given.',
+      },
+      resultPath: '$.dumpError',
+    });
+    noCause.next(next);
+    return noCause;
   }
 
   private dumpFailure(failure: DumpFailure): sfn.Fail {
@@ -259,7 +280,7 @@ class States extends Construct {
         Resource: fn.functionArn,
         ...state,
         // Both functions may be called twice, and fail only when a service does not answer them.
-        Retry: [retry(LAMBDA_SERVICE_ERRORS, 6), retry(['States.TaskFailed'], 2)],
+        Retry: [retry(LAMBDA_SERVICE_ERRORS, 6), retry(['States.TaskFailed'], 5)],
       },
     });
   }
@@ -278,6 +299,7 @@ function retry(errors: string[], maxAttempts: number): object {
 
 function dumpParameters(props: DumpStateMachineProps): object {
   return {
+    // Batch takes less than Step Functions does. The scanner's names please both.
     'JobName.$': '$$.Execution.Name',
     JobQueue: props.jobQueueArn,
     JobDefinition: props.jobDefinitionName,

@@ -26,6 +26,6 @@ pub(crate) fn error(error: &Error) {
         what = error.what(),
         hint = error.hint(),
         cause = causes.join(": "),
-        "no backup was made"
+        "the dump failed"
     );
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use autodump_aws::config;
 use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
+use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::engine::Postgres;
 use autodump_dump::run::{Settings, run};
@@ -43,9 +44,14 @@ async fn dump() -> Result<()> {
         job = target::job(&secrets, &environment) => job?,
     };
     let store = S3Store::new(&config, environment.store_options());
-    let engine = Postgres::new(environment.postgres_bin.as_deref(), &environment.ca_bundle);
     let settings = Settings::new(|| SystemTime::now().into());
-    Box::pin(run(&engine, &store, &job, &settings, stop)).await?;
+    match job.secret.engine {
+        EngineName::Postgres => {
+            let bin = environment.postgres_bin.as_deref();
+            let engine = Postgres::new(bin, &environment.ca_bundle);
+            Box::pin(run(&engine, &store, &job, &settings, stop)).await?;
+        }
+    }
     Ok(())
 }
 

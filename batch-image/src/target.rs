@@ -14,7 +14,7 @@ use crate::environment::Environment;
 /// has the hash of the tags that were used.
 pub(crate) async fn job(secrets: &Secrets, environment: &Environment) -> Result<DumpJob> {
     let arn = &environment.resource_arn;
-    let resource = secrets.find(arn).await?.ok_or_else(|| {
+    let resource = secrets.find(arn).await.map_err(refused)?.ok_or_else(|| {
         wrong(format!("the secret {arn} is not there any more"), "Remove the run, or restore it")
     })?;
     let prefix = &environment.tag_prefix;
@@ -51,6 +51,20 @@ pub(crate) async fn job(secrets: &Secrets, environment: &Environment) -> Result<
         bucket: environment.bucket.clone(),
         autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+/// The job's role may look at a secret only while it bears the schedule tag, so a secret
+/// that lost its tag, or was deleted, is refused rather than missing.
+fn refused(error: Error) -> Error {
+    if error.class() != ErrorClass::Credentials {
+        return error;
+    }
+    Error::new(
+        error.class(),
+        error.what(),
+        "The schedule tag was removed meanwhile, or the secret was deleted, or its resource \
+         policy or KMS key refuses the job's role",
+    )
 }
 
 fn wrong(what: String, hint: &str) -> Error {

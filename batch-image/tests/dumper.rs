@@ -149,6 +149,19 @@ fn an_invalid_tag_is_a_configuration_error() {
     assert!(log(&output).pop().unwrap()["what"].as_str().unwrap().contains("huge"));
 }
 
+/// On AWS that is how a tag that was removed and a secret that was deleted look.
+#[test]
+fn a_secret_that_is_refused_has_perhaps_lost_its_tag() {
+    let cloud = cloud::start(State { refuses: true, ..cloud(&json!({})) });
+    let output = dumper(&cloud.endpoint).output().unwrap();
+    assert_eq!(output.status.code(), Some(11));
+    let last = log(&output).pop().unwrap();
+    let hint = last["hint"].as_str().unwrap();
+    assert!(hint.contains("tag was removed") && hint.contains("deleted"), "{last}");
+    assert!(!last.to_string().contains("ListSecrets"), "{last}");
+    assert_eq!(last["message"], "the dump failed");
+}
+
 /// While parts are on their way to a store that does not answer.
 #[test]
 fn asked_to_stop_it_aborts_and_exits_with_143() {

@@ -1,5 +1,6 @@
-import { CfnOutput, Duration, Stack, StackProps, Validations } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, Stack, StackProps, Validations } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import { Repository } from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -7,6 +8,10 @@ import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { AutoDump } from '../index';
 import { Context } from './context';
+
+/** A private repository of ECR: its account, its region, its name, and the tag or the digest. */
+const ECR_IMAGE =
+  /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)(?::([^:@]+))?(?:@(sha256:[0-9a-f]+))?$/;
 
 /** The stack of the deployable app: one AutoDump in a network that is there already. */
 export class AutoDumpStack extends Stack {
@@ -30,12 +35,31 @@ export class AutoDumpStack extends Stack {
       tagPrefix,
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
-      image: image === undefined ? undefined : ecs.ContainerImage.fromRegistry(image),
+      image: image === undefined ? undefined : this.findImage(image),
       scanInterval:
         scanIntervalMinutes === undefined ? undefined : Duration.minutes(scanIntervalMinutes),
     });
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
+  }
+
+  /** From ECR, the execution role must be allowed to pull; from elsewhere, no role of AWS helps. */
+  private findImage(reference: string): ecs.ContainerImage {
+    const found = ECR_IMAGE.exec(reference);
+    if (!found) return ecs.ContainerImage.fromRegistry(reference);
+    const [, account, region, repositoryName, tag, digest] = found as (string | undefined)[];
+    const repository = Repository.fromRepositoryAttributes(this, 'ImageRepository', {
+      repositoryName: repositoryName ?? '',
+      repositoryArn: this.formatArn({
+        service: 'ecr',
+        account,
+        region,
+        resource: 'repository',
+        resourceName: repositoryName,
+        arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+      }),
+    });
+    return ecs.ContainerImage.fromEcrRepository(repository, digest ?? tag);
   }
 
   private describe(): void {

@@ -59,7 +59,11 @@ export function checkRetention(retention: Duration): void {
 
 /** Throws unless AWS Batch takes the duration as the time limit of a job on Fargate. */
 export function checkDumpTimeout(timeout: Duration): void {
-  if (timeout.isUnresolved()) return;
+  if (timeout.isUnresolved()) {
+    throw new Error(
+      'AutoDump: `dumpTimeout` is a value that is only known at deployment. Other times are reckoned from it: give a literal number.',
+    );
+  }
   const minutes = timeout.toMinutes({ integral: false });
   if (minutes < 1 || minutes > 14 * 24 * 60) {
     reject(

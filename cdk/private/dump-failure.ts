@@ -49,4 +49,4 @@ export const DUMP_FAILURES: readonly DumpFailure[] = [
 
 /** What is said of a job that ended without one of the codes above. */
 export const NO_EXIT_CODE =
-  'The dump job did not end with an exit code of the dumper: it never started, or was killed from outside. Exit code 137 in what Batch says most often means too little memory: raise the size tag. If the job never started, see that the image can be pulled and that the subnets reach AWS.';
+  'The dump job did not end with an exit code of the dumper: it never started, or was killed from outside. Exit code 137 in what Batch says most often means too little memory: raise the size tag. If the job never started, see that the image can be pulled and that the subnets reach AWS. States.Timeout means that the job had not ended a day after the time of all its attempts.';

@@ -22,3 +22,21 @@ export function packageFile(...segments: string[]): string {
 export function hasPackageFile(...segments: string[]): boolean {
   return fs.existsSync(packageFile(...segments));
 }
+
+/** What the functions are built from. In an installed package none of it is there. */
+const SOURCES = ['handlers', 'crates/core', 'crates/aws'];
+
+/** Whether the file is older than the newest Rust source of the functions, if these are there. */
+export function isOlderThanSources(file: string, root = ROOT): boolean {
+  const times = SOURCES.flatMap((source) => changeTimes(path.join(root, source)));
+  return Math.max(...times) > fs.statSync(file).mtimeMs;
+}
+
+/** When each Rust source and each Cargo.toml below the directory was last changed. */
+function changeTimes(directory: string): number[] {
+  if (!fs.existsSync(directory)) return [];
+  return fs
+    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.rs') || path.basename(name) === 'Cargo.toml')
+    .map((name) => fs.statSync(path.join(directory, name)).mtimeMs);
+}

@@ -1,6 +1,6 @@
 import { readContext } from '../bin/context';
 import { AutoDumpStack } from '../bin/stack';
-import { statements } from './support/resolve';
+import { resolve, statements } from './support/resolve';
 import { FLAGS, Match, only, Template, testApp } from './support/stacks';
 
 const GOOD = {
@@ -100,6 +100,44 @@ describe('the stack', () => {
     );
     made.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(5 minutes)' });
   });
+
+  const imageOf = (made: Template): string =>
+    resolve(only(made, 'AWS::Batch::JobDefinition').ContainerProperties.Image);
+  const pulls = (made: Template): string[] =>
+    statements(made)
+      .filter(({ role }) => role === 'AutoDumpJobExecutionRole')
+      .filter(({ actions }) => actions.includes('ecr:BatchGetImage'))
+      .flatMap(({ resources }) => resources);
+  const registry = '111122223333.dkr.ecr.eu-west-1';
+
+  test.each([
+    ['a tag', ':1.2', ':1.2'],
+    ['a digest', '@sha256:0f', '@sha256:0f'],
+    ['both, of which the digest holds', ':1.2@sha256:0f', '@sha256:0f'],
+    ['neither', '', ':latest'],
+  ])('lets the job pull its image from a private ECR repository, with %s', (_, end, expected) => {
+    const made = synth({ image: `${registry}.amazonaws.com/team/dumper${end}` });
+    expect(imageOf(made)).toBe(`${registry}.<AWS::URLSuffix>/team/dumper${expected}`);
+    expect(pulls(made)).toEqual([
+      'arn:<partition>:ecr:eu-west-1:111122223333:repository/team/dumper',
+    ]);
+  });
+
+  test('knows the ECR of China too', () => {
+    const image = '111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/dumper:1';
+    expect(pulls(synth({ image }))).toEqual([
+      'arn:<partition>:ecr:cn-north-1:111122223333:repository/dumper',
+    ]);
+  });
+
+  test.each(['public.ecr.aws/team/dumper:1', `${registry}.amazonaws.com.example.com/dumper:1`])(
+    'takes the image of another registry as it is: %s',
+    (image) => {
+      const made = synth({ image });
+      expect(imageOf(made)).toBe(image);
+      expect(pulls(made)).toEqual([]);
+    },
+  );
 
   test('runs on the processor it is told', () => {
     const made = synth({ architecture: 'arm64' });

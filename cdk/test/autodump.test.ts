@@ -1,12 +1,11 @@
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { AutoDump } from '../index';
-import { resolve, statements } from './support/resolve';
+import { resolve } from './support/resolve';
 import { IMAGE, make, Match, only, readJson, Template, template, testApp } from './support/stacks';
 
 const environment = readJson('contract', 'environment.json');
@@ -157,6 +156,16 @@ describe('the dump job', () => {
     );
   });
 
+  test('that can never start is cancelled, not left at the head of the queue', () => {
+    const actions = only(template(), 'AWS::Batch::JobQueue').JobStateTimeLimitActions;
+    expect(actions).toEqual(
+      [
+        'MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE',
+        'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT',
+      ].map((Reason) => ({ Action: 'CANCEL', MaxTimeSeconds: 600, Reason, State: 'RUNNABLE' })),
+    );
+  });
+
   test('runs at most so many at a time', () => {
     const cpus = (made: Template): number =>
       only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.MaxvCpus;
@@ -195,6 +204,12 @@ describe('the functions', () => {
         RuntimePlatform: { CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' },
       }),
     });
+  });
+
+  test('have more time than their clients take to give up', () => {
+    const made = template();
+    expect(byDescription(made, 'compares').Timeout).toBe(150);
+    expect(byDescription(made, 'finds tagged secrets').Timeout).toBe(900);
   });
 
   test('know the state machine and the prefix', () => {
@@ -277,7 +292,6 @@ describe('the events', () => {
         'detail-type': ['Tag Change on Resource'],
         detail: {
           service: ['secretsmanager'],
-          'resource-type': ['secret'],
           'changed-tag-keys': [{ prefix: 'backup:' }],
         },
       },
@@ -296,37 +310,6 @@ describe('the events', () => {
     for (const rule of Object.values(template().findResources('AWS::Events::Rule'))) {
       expect(rule.DependsOn).toContainEqual(expect.stringMatching(/^AutoDumpStateMachine/));
     }
-  });
-});
-
-describe('grantRead', () => {
-  const granted = (props: Parameters<typeof make>[0]) => {
-    const { autoDump, stack } = make(props);
-    autoDump.grantRead(new iam.User(stack, 'Reader')).assertSuccess();
-    return statements(Template.fromStack(stack)).filter(({ role }) => role.startsWith('Reader'));
-  };
-
-  test('gives the backups, and nothing else', () => {
-    expect(granted({}).map(({ actions, resources }) => [actions, resources])).toEqual([
-      [['s3:GetObject'], [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/)]],
-      [
-        ['s3:GetBucketLocation', 's3:ListBucket'].map(() =>
-          expect.stringMatching(/^s3:(Get|List)Bucket/),
-        ),
-        [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>$/)],
-      ],
-    ]);
-  });
-
-  test('gives the key, be it of the bucket or given', () => {
-    const key = (props: Parameters<typeof make>[0]) =>
-      granted(props).filter(({ actions }) => actions.includes('kms:Decrypt'));
-    expect(key((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }))).toHaveLength(1);
-    expect(
-      key((stack) => ({
-        bucket: new s3.Bucket(stack, 'Own', { encryptionKey: new kms.Key(stack, 'Key') }),
-      })),
-    ).toHaveLength(1);
   });
 });
 

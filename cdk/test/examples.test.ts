@@ -61,4 +61,11 @@ test('own-bucket-and-key: no other bucket is made', () => {
   const stack = synth('own-bucket-and-key');
   stack.resourceCountIs('AWS::S3::Bucket', 1);
   stack.resourceCountIs('AWS::CloudWatch::Alarm', 2);
+  const [bucket] = Object.values(stack.findResources('AWS::S3::Bucket'));
+  const [job] = Object.values(stack.findResources('AWS::Batch::JobDefinition'));
+  const [{ AbortIncompleteMultipartUpload: abort }] =
+    bucket.Properties.LifecycleConfiguration.Rules;
+  expect(abort.DaysAfterInitiation * 24 * 60 * 60).toBeGreaterThanOrEqual(
+    job.Properties.Timeout.AttemptDurationSeconds,
+  );
 });

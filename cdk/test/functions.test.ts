@@ -7,6 +7,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { RustFunction } from 'cargo-lambda-cdk';
 import { makeHash } from '../functions';
 import * as files from '../private/package-files';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { Template, testApp } from './support/stacks';
 
 /** Makes the package look as if it held these files and no others, all of them this one. */
@@ -51,6 +52,50 @@ test.each([
     Runtime: 'provided.al2023',
     Handler: 'bootstrap',
     Architectures: [name],
+  });
+});
+
+test.each([
+  ['older', new Date(0), 1],
+  ['newer', new Date(Date.now() + 60_000), 0],
+])('of a zip that is %s than the sources: %#', (_, changed, warnings) => {
+  const zip = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'autodump-')), 'hash.zip');
+  fs.writeFileSync(zip, 'a zip');
+  fs.utimesSync(zip, changed, changed);
+  packageHolds('assets/arm64/hash.zip', 'handlers/Cargo.toml');
+  jest.spyOn(files, 'packageFile').mockReturnValue(zip);
+  const { stack } = hash(lambda.Architecture.ARM_64);
+  expect(
+    Annotations.fromStack(stack).findWarning(
+      '/Test/Hash',
+      Match.stringLikeRegexp('assets/arm64/hash.zip is older .* scripts/build-assets --arch arm64'),
+    ),
+  ).toHaveLength(warnings);
+});
+
+describe('the sources of the functions', () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'autodump-'));
+  const zip = path.join(root, 'hash.zip');
+  const write = (name: string, seconds: number): void => {
+    const file = path.join(root, name);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, '');
+    fs.utimesSync(file, seconds, seconds);
+  };
+  const isOld = (): boolean => files.isOlderThanSources(zip, root);
+
+  test.each([
+    ['nothing', 'hash.zip', 1000, false],
+    ['an old source', 'crates/core/src/deep/scan.rs', 999, false],
+    ['a new file of another kind', 'crates/aws/README.md', 1001, false],
+    ['a new source of what is not in the functions', 'crates/dump/src/lib.rs', 1001, false],
+    ['a new source', 'handlers/src/bin/hash.rs', 1001, true],
+    ['a new Cargo.toml', 'crates/aws/Cargo.toml', 1001, true],
+  ])('with %s', (_, name, seconds, expected) => {
+    write('hash.zip', 1000);
+    write(name, seconds);
+    expect(isOld()).toBe(expected);
+    if (name !== 'hash.zip') fs.rmSync(path.join(root, name));
   });
 });
 

@@ -6,6 +6,9 @@ import { Stack } from 'aws-cdk-lib';
 import { Statement, statements, statementsOf } from './support/resolve';
 import { FLAGS, imageIsBuilt, make, ROOT, Template, template, testApp } from './support/stacks';
 
+const IMPORTED_KEY =
+  'arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
+
 interface Wildcard {
   readonly role: string;
   readonly action: string;
@@ -132,6 +135,32 @@ describe('the dumper', () => {
         ['kms:Decrypt', 'kms:GenerateDataKey'],
         [expect.stringMatching(/^<Key\w+\.Arn>$/)],
       ],
+    ]);
+  });
+
+  test.each([
+    ['a given key', true, /^<Given\w+\.Arn>$/],
+    ["the bucket's own key", false, /^<Own\w+\.Arn>$/],
+  ])('uses %s, and the own key of an additional bucket', (_, given, first) => {
+    const role = statementsOf(
+      template((stack) => ({
+        bucket: new s3.Bucket(stack, 'Bucket', { encryptionKey: new kms.Key(stack, 'Own') }),
+        encryptionKey: given ? new kms.Key(stack, 'Given') : undefined,
+        additionalBuckets: [
+          new s3.Bucket(stack, 'More', { encryptionKey: new kms.Key(stack, 'MoreKey') }),
+          s3.Bucket.fromBucketName(stack, 'Keyless', 'keyless'),
+          s3.Bucket.fromBucketAttributes(stack, 'Imported', {
+            bucketName: 'imported',
+            encryptionKey: kms.Key.fromKeyArn(stack, 'ImportedKey', IMPORTED_KEY),
+          }),
+        ],
+      })),
+      'JobRole',
+    );
+    expect(find(role, 'kms:GenerateDataKey').resources).toEqual([
+      expect.stringMatching(first),
+      expect.stringMatching(/^<MoreKey\w+\.Arn>$/),
+      IMPORTED_KEY,
     ]);
   });
 

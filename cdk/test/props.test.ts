@@ -26,6 +26,7 @@ test.each<[string, TestProps, string]>([
   ['bucketName', bucketAnd({ bucketName: 'x' }), 'both given'],
   ['dumpTimeout', { dumpTimeout: Duration.seconds(59) }, 'at least 1 minute'],
   ['dumpTimeout', { dumpTimeout: Duration.days(15) }, 'at most 14 days'],
+  ['dumpTimeout', { dumpTimeout: Duration.seconds(Lazy.number({ produce: () => 90 })) }, 'literal'],
   ['maxvCpus', { maxvCpus: 0 }, 'at least 1'],
   ['maxvCpus', { maxvCpus: 1.5 }, 'whole number'],
 ])('%s: %j is rejected by name', (name, props, rule) => {

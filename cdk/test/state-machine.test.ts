@@ -1,6 +1,7 @@
 import validate from 'asl-validator';
+import { Duration } from 'aws-cdk-lib';
 import { definition, Outcome, Task, TaskError, walk } from './support/state-machine';
-import { readJson, template } from './support/stacks';
+import { readJson, Template, template } from './support/stacks';
 
 const made = template();
 const machine = definition(made);
@@ -28,9 +29,10 @@ const report = (exitCode: number) => ({
   Container: { ExitCode: exitCode, LogStreamName: 'dumper/default/7a' },
 });
 
+const SCAN = { started: 1, alreadyThere: 0, rejected: 0, failed: 0, notTargets: 0 };
 const GOOD: { [state: string]: Task } = {
   [CHECK]: () => ({ execute: true }),
-  [SCHEDULE]: () => ({ started: 1, alreadyThere: 0, rejected: 0, failed: 0 }),
+  [SCHEDULE]: () => ({ ...SCAN, note: 'The next run is scheduled.' }),
   [DUMP]: () => ({ JobId: '1f', Status: 'SUCCEEDED', Container: { ExitCode: 0 } }),
 };
 const run = (tasks: { [state: string]: Task } = {}): Outcome =>
@@ -62,10 +64,17 @@ test('it is a standard one, in JSONPath, and waits as long as it must', () => {
   });
   expect(machine).not.toHaveProperty('TimeoutSeconds');
   expect(machine.QueryLanguage ?? 'JSONPath').toBe('JSONPath');
-  for (const state of Object.values<any>(machine.States)) {
-    expect(state).not.toHaveProperty('TimeoutSeconds');
+  for (const [name, state] of Object.entries<any>(machine.States)) {
+    if (name !== DUMP) expect(state).not.toHaveProperty('TimeoutSeconds');
     expect(state).not.toHaveProperty('HeartbeatSeconds');
   }
+});
+
+test('a dump ends a day after the time of its three attempts', () => {
+  const days = (from: Template): number =>
+    definition(from).States[DUMP].TimeoutSeconds / (24 * 60 * 60);
+  expect(days(made)).toBe(4);
+  expect(days(template({ dumpTimeout: Duration.days(14) }))).toBe(43);
 });
 
 test('every task has its retry and its catch', () => {
@@ -74,6 +83,14 @@ test('every task has its retry and its catch', () => {
   for (const task of tasks) {
     expect(task.Retry.length).toBeGreaterThan(0);
     expect(task.Catch).toEqual([expect.objectContaining({ ErrorEquals: ['States.ALL'] })]);
+  }
+});
+
+test('a function that fails by itself is called again for up to a minute', () => {
+  for (const name of [CHECK, SCHEDULE]) {
+    expect(machine.States[name].Retry).toContainEqual(
+      expect.objectContaining({ ErrorEquals: ['States.TaskFailed'], MaxAttempts: 5 }),
+    );
   }
 });
 
@@ -173,6 +190,16 @@ describe('a run', () => {
     expect(outcome.cause).toContain('The next run is NOT scheduled');
   });
 
+  test('says what the scanner says of the next one', () => {
+    const note = 'There is no next run: the secret {x} is rejected, its tags are wrong.';
+    const scan = { ...SCAN, started: 0, rejected: 1, note };
+    const outcome = run({ [SCHEDULE]: () => scan });
+    expect(outcome.path.at(-1)).toBe('Backup complete');
+    expect(outcome.output.next).toEqual({ scheduled: true, note, scan });
+    const failed = run({ [SCHEDULE]: () => scan, [DUMP]: jobFails(report(12)) });
+    expect(failed.cause).toContain(` ${note} Log: `);
+  });
+
   test('that cannot schedule the next one still dumps, and fails at the end', () => {
     const outcome = run({ [SCHEDULE]: fails('ScanFailed', 'StartExecution was throttled') });
     expect(outcome.path).toEqual([
@@ -235,6 +262,16 @@ describe('a failed dump', () => {
       expect(outcome.cause).toMatch(new RegExp(`Batch.ClientException: .{${cause.length}}$`));
     },
   );
+
+  test.each([
+    ['no cause', undefined, 'no cause was given.'],
+    ['an empty cause', '', ''],
+  ])('that took too long, with %s, says so', (_, cause, said) => {
+    const outcome = run({ [DUMP]: fails('States.Timeout', cause as string) });
+    expect(outcome.path.at(-1)).toBe('Failed: dump job');
+    expect(outcome.cause).toContain('States.Timeout means that the job had not ended');
+    expect(outcome.cause!.endsWith(`Batch says: States.Timeout: ${said}`)).toBe(true);
+  });
 
   test('says when the next run is not scheduled either', () => {
     const outcome = run({

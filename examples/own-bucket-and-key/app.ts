@@ -22,6 +22,8 @@ const bucket = new Bucket(stack, 'Backups', {
     {
       expiration: Duration.days(90),
       noncurrentVersionExpiration: Duration.days(7),
+      // No less than `dumpTimeout`, which is 24 hours if it is not given: S3 must not abort the
+      // upload of a dump that still runs.
       abortIncompleteMultipartUploadAfter: Duration.days(1),
     },
   ],

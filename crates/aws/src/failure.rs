@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use autodump_core::{Error, ErrorClass};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
-use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 
 const REFUSALS: [&str; 9] = [
     "AccessDenied",
@@ -23,7 +23,7 @@ const REFUSALS: [&str; 9] = [
 /// Why a request did not succeed, as far as it decides what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The service did not answer, or asked to be left alone, after all retries.
+    /// The service did not answer, or not in full, or asked to be left alone, after all retries.
     Unavailable,
     /// The service refused who we are, or we have no credentials.
     Refused,
@@ -41,35 +41,54 @@ where
             let code = answer.err().code().unwrap_or_default();
             if REFUSALS.iter().any(|refusal| code.contains(refusal)) {
                 Cause::Refused
-            } else if answer.raw().status().is_server_error() || is_throttling(code) {
+            } else if is_garbled(answer.raw())
+                || answer.raw().status().is_server_error()
+                || is_throttling(code)
+            {
                 Cause::Unavailable
             } else {
                 Cause::Rejected
             }
         }
-        SdkError::DispatchFailure(failure)
-            if failure.as_connector_error().is_some_and(|error| has_no_credentials(error)) =>
-        {
-            Cause::Refused
-        }
+        SdkError::DispatchFailure(_) if has_no_credentials(error) => Cause::Refused,
         SdkError::ConstructionFailure(_) => Cause::Rejected,
         _ => Cause::Unavailable,
     }
 }
 
 /// Whether there are no credentials at all, rather than a source of them that did not answer.
-fn has_no_credentials(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source()).any(
-        |error| {
-            matches!(
-                error.downcast_ref(),
-                Some(
-                    CredentialsError::CredentialsNotLoaded(_)
-                        | CredentialsError::InvalidConfiguration(_)
-                )
+pub(crate) fn has_no_credentials<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else { return false };
+    let Some(why) = failure.as_connector_error() else { return false };
+    chain(why).any(|error| {
+        matches!(
+            error.downcast_ref(),
+            Some(
+                CredentialsError::CredentialsNotLoaded(_)
+                    | CredentialsError::InvalidConfiguration(_)
             )
-        },
-    )
+        )
+    })
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
+}
+
+/// An error and its causes in words. Never their `Debug` form: that of the SDK's errors holds
+/// the whole answer.
+pub(crate) fn in_words(error: &(dyn StdError + 'static)) -> String {
+    let words: Vec<_> = chain(error).map(ToString::to_string).collect();
+    words.join(": ").trim_end_matches('.').to_owned()
+}
+
+const GARBLED: &str = "the answer was cut off or is not understood";
+
+/// Whether an answer that the SDK made an error of was a success: it could not be read then.
+fn is_garbled(answer: &HttpResponse) -> bool {
+    answer.status().is_success()
 }
 
 fn is_throttling(code: &str) -> bool {
@@ -89,20 +108,52 @@ pub(crate) fn failure<E>(
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + Debug + 'static,
 {
-    let (class, hint) = match cause(&error) {
+    let why = match &error {
+        SdkError::ServiceError(answer) if is_garbled(answer.raw()) => GARBLED.to_owned(),
+        SdkError::ServiceError(answer) => refusal(answer.err()),
+        other => in_words(other),
+    };
+    classified(&format!("{what}: {why}"), &error, refused_hint, rejected_hint).caused_by(error)
+}
+
+/// The error of a request whose answer holds a secret: nothing of an answer that was not
+/// understood is in it, nor is the SDK's error kept.
+pub(crate) fn discreet_failure<E>(
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+    refused_hint: &str,
+    rejected_hint: &str,
+) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + Debug + 'static,
+{
+    let why = match error {
+        SdkError::ServiceError(answer) if is_garbled(answer.raw()) => GARBLED.to_owned(),
+        SdkError::ServiceError(answer) => refusal(answer.err()),
+        SdkError::ResponseError(_) => GARBLED.to_owned(),
+        other => in_words(other),
+    };
+    classified(&format!("{what}: {why}"), error, refused_hint, rejected_hint)
+}
+
+fn refusal(error: &impl ProvideErrorMetadata) -> String {
+    let code = error.code().unwrap_or("an error without a code");
+    let message = error.message().unwrap_or("without a message");
+    format!("{code}: {}", message.trim_end_matches('.'))
+}
+
+fn classified<E: ProvideErrorMetadata>(
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+    refused_hint: &str,
+    rejected_hint: &str,
+) -> Error {
+    let (class, hint) = match cause(error) {
         Cause::Unavailable => {
             (ErrorClass::Source, "AWS did not answer after several attempts: look at its quotas")
         }
         Cause::Refused => (ErrorClass::Credentials, refused_hint),
         Cause::Rejected => (ErrorClass::Configuration, rejected_hint),
     };
-    let why = match &error {
-        SdkError::ServiceError(answer) => {
-            let code = answer.err().code().unwrap_or("an error without a code");
-            let message = answer.err().message().unwrap_or("without a message");
-            format!("{code}: {}", message.trim_end_matches('.'))
-        }
-        other => DisplayErrorContext(other).to_string().trim_end_matches('.').to_owned(),
-    };
-    Error::new(class, format!("{what}: {why}"), hint).caused_by(error)
+    Error::new(class, what, hint)
 }

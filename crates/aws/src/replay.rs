@@ -16,21 +16,26 @@ use crate::config::loader;
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
-    body: Value,
+    body: String,
 }
 
 impl Answer {
     pub(crate) fn ok(body: &Value) -> Self {
-        Self { status: 200, body: body.clone() }
+        Self { status: 200, body: body.to_string() }
+    }
+
+    /// A success with this body, whatever it is.
+    pub(crate) fn text(body: &str) -> Self {
+        Self { status: 200, body: body.to_owned() }
     }
 
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
-        Self { status, body: json!({"__type": code, "message": message}) }
+        Self { status, body: json!({"__type": code, "message": message}).to_string() }
     }
 
     fn into_event(self) -> ReplayEvent {
         let status = self.status.try_into().unwrap();
-        let response = HttpResponse::new(status, self.body.to_string().into());
+        let response = HttpResponse::new(status, self.body.into());
         ReplayEvent::new(HttpRequest::empty(), response)
     }
 }

@@ -131,6 +131,17 @@ impl S3Upload {
     fn has_unknown_fate(&self) -> bool {
         self.perhaps_complete.load(Ordering::Relaxed)
     }
+
+    /// An upload that is gone while nobody knows what became of its completion is not one
+    /// that was aborted.
+    fn log_end(&self, perhaps_complete: bool) {
+        let (bucket, key) = (&self.location.bucket, &self.location.key);
+        if perhaps_complete {
+            tracing::warn!(bucket, key, "upload gone: completed or removed");
+        } else {
+            tracing::info!(bucket, key, "upload aborted");
+        }
+    }
 }
 
 impl Upload for S3Upload {
@@ -185,8 +196,9 @@ impl Upload for S3Upload {
             Err(error) if !gone(&error) => {
                 Err(failure("an upload cannot be aborted", &self.location, error))
             }
-            _ => {
+            answer => {
                 self.aborted.store(true, Ordering::Relaxed);
+                self.log_end(answer.is_err() && self.has_unknown_fate());
                 Ok(())
             }
         }

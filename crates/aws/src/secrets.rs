@@ -14,7 +14,7 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError as 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 
 use crate::config::short_requests;
-use crate::failure::failure;
+use crate::failure::{discreet_failure, failure};
 
 /// The largest page that `ListSecrets` gives.
 const PAGE: i32 = 100;
@@ -114,9 +114,9 @@ impl SecretReader for Secrets {
             Err(error) => {
                 let undecipherable =
                     matches!(error.as_service_error(), Some(ValueRefusal::DecryptionFailure(_)));
-                let error = failure(
+                let error = discreet_failure(
                     &what,
-                    error,
+                    &error,
                     VALUE_REFUSED,
                     "Check that the secret exists, is not scheduled for deletion, and has a value",
                 );

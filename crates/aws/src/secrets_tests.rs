@@ -152,3 +152,29 @@ async fn a_value_that_cannot_be_had_is_an_error_with_a_hint() {
         assert!(!text.contains("c2VjcmV0"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn nothing_of_a_value_is_in_an_error() {
+    for body in [
+        r#"{"ARN": "a", "SecretString": "s3cr3t"#,
+        r#"{"ARN": "a", "SecretString": s3cr3t}"#,
+        r#"{"ARN": "a", "SecretString": "\s3cr3t"}"#,
+        "s3cr3t",
+    ] {
+        let (config, _) = replay((0..20).map(|_| Answer::text(body)).collect()).await;
+        let error = Secrets::new(&config).value(ARN).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Source, "{error}");
+        assert!(error.to_string().contains(ARN), "{error}");
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(!text.contains("s3cr3t"), "{text}");
+        }
+        assert!(std::error::Error::source(&error).is_none(), "the SDK's error holds the answer");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_not_in_the_text_of_an_error() {
+    let answers = (0..20).map(|_| Answer::text("{\"Name\": \"s3cr3t")).collect();
+    let error = find(answers).await.unwrap_err();
+    assert!(!error.to_string().contains("s3cr3t"), "{error}");
+}

@@ -88,12 +88,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equal_exactly_when_the_configuration_is(a in configuration(), b in configuration()) {
-            let trimmed = |tags: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-                tags.iter().map(|(k, v)| (k.clone(), v.trim().to_owned())).collect()
-            };
-            prop_assert_eq!(hash(&a) == hash(&b), trimmed(&a) == trimmed(&b));
-            prop_assert_eq!(hash(&a), hash(&a.clone()));
+        fn spaces_around_a_value_do_not_count(tags in configuration(), pad in " {0,3}") {
+            let padded = tags.iter().map(|(k, v)| (k.clone(), format!("{pad}{v} "))).collect();
+            prop_assert_eq!(hash(&tags), hash(&padded));
+        }
+
+        #[test]
+        fn every_other_change_counts(
+            tags in configuration(), name in "[a-z:,0-9-]{1,8}", value in "[!-~]{1,8}",
+        ) {
+            let mut changed = tags.clone();
+            let before = changed.insert(name.clone(), value.clone());
+            let same = before.is_some_and(|before| before.trim() == value);
+            prop_assert_eq!(hash(&tags) == hash(&changed), same);
+            let mut removed = changed.clone();
+            removed.remove(&name);
+            prop_assert_ne!(hash(&changed), hash(&removed));
         }
     }
 }

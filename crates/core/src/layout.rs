@@ -37,14 +37,23 @@ const READABLE: usize = 100;
 /// long names, never share one. A secret that is deleted and made anew keeps it.
 #[must_use]
 pub fn target_directory(arn: &str) -> String {
-    let name = resource_name(arn);
-    let identity = match arn.rfind(name) {
-        Some(at) if arn.contains(":secret:") => &arn[..at + name.len()],
+    let identity = match arn.rsplit_once('-') {
+        Some((identity, random)) if arn.contains(":secret:") && random.len() == 6 => identity,
         _ => arn,
     };
-    let legal = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '.' };
-    let readable: String = name.chars().map(legal).take(READABLE).collect();
-    format!("{readable}-{}", short_hash(&[identity]))
+    format!("{}-{}", readable(arn, '.', READABLE), short_hash(&[identity]))
+}
+
+/// The resource's name in letters, digits, `-` and `_`, every other character replaced by
+/// `other`; a letter or digit first, at most `longest` of them, and never empty.
+pub(crate) fn readable(arn: &str, other: char, longest: usize) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { other };
+    let name = resource_name(arn).trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    if name.is_empty() {
+        "target".to_owned()
+    } else {
+        name.chars().map(legal).take(longest).collect()
+    }
 }
 
 /// The directory of one run, with a closing slash. `attempt_id` is whatever makes the
@@ -116,7 +125,11 @@ mod tests {
     fn a_secret_made_anew_keeps_its_directory_and_others_do_not_share_it() {
         let directory = |name: &str| target_directory(&format!("{SECRET}{name}"));
         assert_eq!(directory("prod/app-AbCdEf"), directory("prod/app-GhIjKl"));
+        assert_eq!(directory("a-XaYzQw"), directory("a-BbCcDd"));
         assert_ne!(directory("prod/app-AbCdEf"), directory("prod.app-AbCdEf"));
+        assert_ne!(directory("/prod/app-AbCdEf"), directory("prod/app-AbCdEf"));
+        assert!(directory("/prod/app-AbCdEf").starts_with("prod.app-"));
+        assert!(directory("=-AbCdEf").starts_with("target-"));
         let long = |end: char| directory(&format!("{}{end}-AbCdEf", "x".repeat(511)));
         assert_ne!(long('a'), long('b'));
     }

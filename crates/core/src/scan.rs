@@ -56,6 +56,22 @@ pub enum Outcome {
     Failed(Error),
 }
 
+impl Outcome {
+    fn note(&self) -> &'static str {
+        match self {
+            Self::Started { .. } | Self::AlreadyThere { .. } => "The next run is scheduled.",
+            Self::Later { .. } => {
+                "The next run is almost a year away or more; a later scan schedules it."
+            }
+            Self::Rejected(_) => {
+                "There is no next run: the tags were changed, and cannot be accepted."
+            }
+            Self::NotTarget => "There is no next run: the target's schedule is gone.",
+            Self::Failed(_) => "The next run could not be scheduled.",
+        }
+    }
+}
+
 /// Is told of each outcome as it comes, for the log.
 pub trait Observer: Sync {
     /// `resource` is the ARN; the name where only that is known; `None` where a page of the
@@ -83,6 +99,10 @@ pub struct ScanReport {
     pub rejections: Vec<Rejection>,
     /// The first failures.
     pub failures: Vec<Failure>,
+    /// In words, what became of the one target that was asked for. The state machine shows
+    /// it. Missing after a scan of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
 }
 
 /// A target whose tags cannot be accepted.
@@ -127,7 +147,7 @@ impl ScanReport {
                 "{} of {} targets could not be scheduled; all were tried: {}{more}",
                 self.failed,
                 self.failed + self.started + self.already_there + self.later + self.rejected,
-                named.join(" | ")
+                named.join(" | ").trim_end_matches('.')
             ),
             "See the log lines \"target failed\" for all of them; \
              the next scan tries them again",
@@ -246,7 +266,7 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
             Err(error) => (id.to_owned(), Outcome::Failed(error)),
         };
         self.observer.outcome(Some(&resource), &outcome);
-        let mut report = ScanReport::default();
+        let mut report = ScanReport { note: Some(outcome.note()), ..ScanReport::default() };
         report.add(Some(resource), outcome);
         report
     }

@@ -293,3 +293,19 @@ async fn a_run_more_than_a_year_away_is_left_to_a_later_scan() {
     assert_eq!((report.later, report.started, report.failed), (1, 1, 0));
     assert!(!world.inputs.lock().unwrap().contains_key(&arn(1)));
 }
+
+#[tokio::test]
+async fn one_target_is_answered_in_words() {
+    let yearly = target(2, &[(SCHEDULE, "0 8 20 11 *")]);
+    let world = World::of([daily(1), yearly, target(3, &[(SCHEDULE, "x")]), target(4, &[])]);
+    for (number, words) in [
+        (1, "The next run is scheduled."),
+        (2, "a later scan schedules it."),
+        (3, "cannot be accepted."),
+        (4, "the target's schedule is gone."),
+    ] {
+        let report = world.next_of(&arn(number), Some("2026-11-21T08:00:00Z")).await;
+        assert!(report.note.unwrap().ends_with(words), "{number}: {:?}", report.note);
+    }
+    assert_eq!(world.scan(&ScanRequest::All).await.note, None);
+}

@@ -4,8 +4,6 @@
 //! skips or repeats is decided here, after Vixie cron's rules (`cron(8)`, "daylight saving
 //! time"); `docs/adr/0001-schedule.md` says why it is not left to croner.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
@@ -102,14 +100,6 @@ impl Schedule {
         let inclusive = inclusive && minute == from;
         let next = self.cron.find_next_occurrence(&minute.and_utc(), inclusive).ok()?;
         Some(next.naive_utc())
-    }
-}
-
-impl FromStr for Schedule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text)
     }
 }
 

@@ -59,12 +59,6 @@ impl TagPrefix {
         self.key(START_SCHEDULE)
     }
 
-    /// Whether `key` is under this prefix.
-    #[must_use]
-    pub fn owns(&self, key: &str) -> bool {
-        self.name_of(key).is_some()
-    }
-
     /// The prefix itself.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -12,4 +12,5 @@ pub mod part_size;
 pub mod progress;
 pub mod publish;
 pub mod run;
+mod stop;
 pub mod transfer;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autodump_core::ports::{Completion, ObjectLocation, ObjectStore, Upload};
+use autodump_core::ports::{Completion, ObjectLocation, Upload};
 use autodump_core::{Error, ErrorClass, Result};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};
 use tokio::time::{Instant, sleep};
 
-use crate::open_uploads::OpenUploads;
+use crate::open_uploads::{OpenUploads, SharedStore};
 use crate::transfer::Staged;
 
 /// How long and how often a last step is tried again.
@@ -46,7 +46,7 @@ pub struct StagedManifest<U> {
 }
 
 /// Uploads the manifest without publishing it.
-pub async fn stage_manifest<S: ObjectStore>(
+pub async fn stage_manifest<S: SharedStore>(
     store: &S,
     open: &OpenUploads<S::Upload>,
     location: ObjectLocation,
@@ -60,9 +60,8 @@ pub async fn stage_manifest<S: ObjectStore>(
     Ok(StagedManifest { location, upload, completion })
 }
 
-/// Publishes the data, then the manifest; it consumes both. When the manifest cannot be
-/// published although data has been, the error names the data that now lies there and
-/// counts for nothing.
+/// Publishes the data, then the manifest; it consumes both. When that ends before the
+/// manifest is known to be there, the error names the data that is.
 pub async fn publish<U: Upload>(
     open: &OpenUploads<U>,
     data: Vec<Staged<U>>,
@@ -70,16 +69,17 @@ pub async fn publish<U: Upload>(
     patience: Patience,
 ) -> Result<()> {
     let mut published = Vec::new();
-    for object in data {
-        let done = object.upload.complete(object.completion).await;
-        done.map_err(|error| without_manifest(error, &published))?;
-        open.completed(&object.upload);
-        published.push(object.location);
+    for Staged { location, upload, completion, .. } in data {
+        patiently(patience, &location, || upload.complete(completion.clone()))
+            .await
+            .map_err(|error| naming(error, &published))?;
+        open.completed(&upload);
+        published.push(location);
     }
     let StagedManifest { location, upload, completion } = manifest;
     patiently(patience, &location, || upload.complete(completion.clone()))
         .await
-        .map_err(|error| without_manifest(error, &published))?;
+        .map_err(|error| naming(error, &published))?;
     open.completed(&upload);
     Ok(())
 }
@@ -101,14 +101,16 @@ async fn patiently<F: Future<Output = Result<()>>>(
             key = location.key,
             what = error.what(),
             pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-            "the manifest was not accepted yet; trying again"
+            "the object was not accepted yet; trying again"
         );
         sleep(pause).await;
         pause = (pause * 2).min(patience.longest_pause);
     }
 }
 
-fn without_manifest(error: Error, published: &[ObjectLocation]) -> Error {
+/// The error, with the data that was published before. Whether there is a manifest is not
+/// said: the answer to its completion may be what was lost.
+fn naming(error: Error, published: &[ObjectLocation]) -> Error {
     if published.is_empty() {
         return error;
     }
@@ -116,12 +118,11 @@ fn without_manifest(error: Error, published: &[ObjectLocation]) -> Error {
         published.iter().map(|at| format!("s3://{}/{}", at.bucket, at.key)).collect();
     Error::new(
         error.class(),
+        format!("{}; data was written to {}", error.what(), names.join(" and ")),
         format!(
-            "{}; {} was written, has no manifest and is no backup",
-            error.what(),
-            names.join(" and ")
+            "If there is no manifest.json beside it, it is no backup and may be deleted. {}",
+            error.hint()
         ),
-        format!("{}; the object without manifest may be deleted", error.hint()),
     )
     .caused_by(error)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use autodump_core::hash::TagHash;
 use autodump_core::manifest::{self, Consistency, Manifest, Object, Target};
-use autodump_core::ports::{ObjectLocation, ObjectStore, Upload};
+use autodump_core::ports::{ObjectLocation, Upload};
 use autodump_core::secret::SecretValue;
 use autodump_core::tags::Format;
 use autodump_core::{Error, ErrorClass, Result, layout};
@@ -15,13 +15,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::BytesMut;
 use chrono::{DateTime, Utc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::child::Running;
 use crate::engine::{Engine, Prepared};
-use crate::open_uploads::OpenUploads;
+use crate::open_uploads::{OpenUploads, SharedStore};
 use crate::progress::{Progress, mb_per_second};
 use crate::publish::{Patience, publish, stage_manifest};
+use crate::stop::Stop;
 use crate::transfer::{Limits, Source, Staged, Transfer};
 
 /// What is to be dumped, and for whom.
@@ -63,8 +64,10 @@ pub struct Settings {
     pub patience: Patience,
     /// How long the dump program may take to end when asked; then it is killed.
     pub child_grace: Duration,
-    /// How long each open upload may take to be aborted.
+    /// How long open uploads may take to be aborted after a failure.
     pub abort_limit: Duration,
+    /// How long they may take after somebody asked to stop.
+    pub abort_grace: Duration,
     /// How long publishing may go on after somebody asked to stop: it is nearly done then,
     /// and a backup is worth more than a second.
     pub publish_grace: Duration,
@@ -82,7 +85,8 @@ impl Settings {
             progress: Duration::from_secs(30),
             patience: Patience::default(),
             child_grace: Duration::from_secs(3),
-            abort_limit: Duration::from_secs(4),
+            abort_limit: Duration::from_mins(1),
+            abort_grace: Duration::from_secs(4),
             publish_grace: Duration::from_secs(4),
             now,
         }
@@ -92,7 +96,7 @@ impl Settings {
 /// Dumps, and returns the manifest that now proves the backup. On any failure, and when
 /// `stop` comes to its end, the dump program is ended, every upload is aborted, and nothing
 /// is left that looks like a backup.
-pub async fn run<E: Engine, S: ObjectStore>(
+pub async fn run<E: Engine, S: SharedStore>(
     engine: &E,
     store: &S,
     job: &DumpJob,
@@ -101,14 +105,28 @@ pub async fn run<E: Engine, S: ObjectStore>(
 ) -> Result<Manifest> {
     let open = OpenUploads::default();
     let dump = Dump { engine, store, job, settings, open: &open };
-    let outcome = dump.run(pin!(stop)).await;
+    let stop = pin!(stop);
+    let mut stop = Stop::new(stop);
+    let outcome = dump.run(Pin::new(&mut stop)).await;
     if outcome.is_err() {
-        open.abort_all(settings.abort_limit).await;
+        open.abort_all(aborted_long_enough(stop, settings)).await;
     }
     outcome
 }
 
-struct Dump<'a, E, S: ObjectStore> {
+/// The end of the time for aborting: early when somebody asks to stop, or has asked before.
+async fn aborted_long_enough(stop: impl Future<Output = ()>, settings: &Settings) {
+    let stopped = async {
+        stop.await;
+        sleep(settings.abort_grace).await;
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = sleep(settings.abort_limit) => {}
+    }
+}
+
+struct Dump<'a, E, S: SharedStore> {
     engine: &'a E,
     store: &'a S,
     job: &'a DumpJob,
@@ -116,7 +134,7 @@ struct Dump<'a, E, S: ObjectStore> {
     open: &'a OpenUploads<S::Upload>,
 }
 
-impl<E: Engine, S: ObjectStore> Dump<'_, E, S> {
+impl<E: Engine, S: SharedStore> Dump<'_, E, S> {
     async fn run(&self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Manifest> {
         let started_at = (self.settings.now)();
         let job = self.job;

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use autodump_core::ports::{Completion, ObjectLocation, ObjectStore, PartReceipt, Upload};
+use autodump_core::ports::{Completion, ObjectLocation, PartReceipt, Upload};
 use autodump_core::{Error, ErrorClass, Result};
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::open_uploads::OpenUploads;
+use crate::open_uploads::{OpenUploads, SharedStore};
 use crate::part_size::{PARTS, Plan};
 use crate::progress::Progress;
 
@@ -81,7 +81,7 @@ struct Object<U> {
 
 /// A transfer whose first upload has been begun.
 #[derive(Debug)]
-pub struct Transfer<'a, S: ObjectStore> {
+pub struct Transfer<'a, S: SharedStore> {
     store: &'a S,
     open: &'a OpenUploads<S::Upload>,
     limits: Limits,
@@ -95,7 +95,7 @@ pub struct Transfer<'a, S: ObjectStore> {
 
 const CONTENT_TYPE: &str = "application/octet-stream";
 
-impl<'a, S: ObjectStore> Transfer<'a, S> {
+impl<'a, S: SharedStore> Transfer<'a, S> {
     /// Begins the upload to `location`, so that a bucket that cannot be written is found
     /// before the database has any work. `expected` is the probable length in bytes.
     pub async fn begin(

@@ -87,7 +87,7 @@ async fn whatever_call_fails_nothing_is_left() {
         Fault::nth(Call::PutPart, 3),
         Fault::nth(Call::Create, 2),
         Fault::nth(Call::PutPart, 4),
-        Fault::nth(Call::Complete, 1),
+        Fault { times: u32::MAX, ..Fault::nth(Call::Complete, 1) },
     ] {
         let inner = MemoryStore::default();
         let store = FaultyStore::new(inner.clone(), vec![fault]);
@@ -100,13 +100,15 @@ async fn whatever_call_fails_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_manifest_is_tried_patiently() {
-    let inner = MemoryStore::default();
-    let fault = Fault { times: 3, ..Fault::nth(Call::Complete, 2) };
-    let store = FaultyStore::new(inner.clone(), vec![fault]);
-    run(&Script(THREE_PARTS), &store, &job(), &settings(), never()).await.unwrap();
-    assert_eq!(store.count(Call::Complete), 5);
-    assert_eq!(inner.keys().len(), 2);
+async fn data_and_manifest_are_tried_patiently() {
+    for first in [1, 2] {
+        let inner = MemoryStore::default();
+        let fault = Fault { times: 3, ..Fault::nth(Call::Complete, first) };
+        let store = FaultyStore::new(inner.clone(), vec![fault]);
+        run(&Script(THREE_PARTS), &store, &job(), &settings(), never()).await.unwrap();
+        assert_eq!(store.count(Call::Complete), 5);
+        assert_eq!(inner.keys().len(), 2);
+    }
 }
 
 #[tokio::test]
@@ -116,7 +118,8 @@ async fn data_without_manifest_is_named() {
     let store = FaultyStore::new(inner.clone(), vec![fault]);
     let error = run(&Script(THREE_PARTS), &store, &job(), &settings(), never()).await.unwrap_err();
     let [data] = inner.keys().try_into().unwrap();
-    assert!(error.what().contains(&format!("s3://backups/{data} was written, has no manifest")));
+    assert!(error.what().ends_with(&format!("; data was written to s3://backups/{data}")));
+    assert!(error.hint().starts_with("If there is no manifest.json beside it, it is no backup"));
     assert_eq!(error.class(), ErrorClass::Destination);
     assert_eq!(inner.open_uploads(), Vec::<String>::new());
     assert!(store.count(Call::Complete) > 3);
@@ -129,6 +132,21 @@ async fn a_manifest_that_is_refused_for_good_is_not_tried_again() {
     let error = run(&Script("echo x"), &store, &job(), &settings(), never()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Credentials);
     assert_eq!(store.count(Call::Complete), 2);
+}
+
+/// The manifest is published and the answer is lost: it must not be denied.
+#[tokio::test]
+async fn a_manifest_that_may_be_there_is_not_denied() {
+    let inner = MemoryStore::default();
+    let fault = Fault { takes_effect: true, ..Fault::nth(Call::Complete, 2) };
+    let fault = Fault { class: ErrorClass::Credentials, ..fault };
+    let store = FaultyStore::new(inner.clone(), vec![fault]);
+    let error = run(&Script("echo x"), &store, &job(), &settings(), never()).await.unwrap_err();
+    assert_eq!(inner.keys().len(), 2);
+    let text = error.to_string();
+    assert!(text.contains("data was written to s3://"), "{text}");
+    assert!(!text.contains("no manifest") || text.contains("If there is no manifest"), "{text}");
+    assert!(!text.contains("has no manifest"), "{text}");
 }
 
 #[tokio::test]
@@ -215,6 +233,6 @@ async fn progress_is_in_the_log() {
 #[test]
 fn what_follows_a_request_to_stop_takes_less_than_ten_seconds() {
     let settings = Settings::new(now);
-    assert!(settings.child_grace + settings.abort_limit < Duration::from_secs(10));
-    assert!(settings.publish_grace + settings.abort_limit < Duration::from_secs(10));
+    assert!(settings.child_grace + settings.abort_grace < Duration::from_secs(10));
+    assert!(settings.publish_grace + settings.abort_grace < Duration::from_secs(10));
 }

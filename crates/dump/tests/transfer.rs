@@ -51,7 +51,7 @@ async fn upload(source: &mut Pieces<'_>, limits: Limits, store: &MemoryStore) ->
     let staged = match transfer.run(source).await {
         Ok(staged) => staged,
         Err(error) => {
-            open.abort_all(Duration::from_secs(1)).await;
+            open.abort_all(tokio::time::sleep(Duration::from_secs(1))).await;
             return Err(error);
         }
     };

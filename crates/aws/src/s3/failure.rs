@@ -5,9 +5,12 @@ use std::error::Error as StdError;
 use autodump_core::ports::ObjectLocation;
 use autodump_core::{Error, ErrorClass};
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::failure::{has_no_credentials, in_words};
 
 const RETRY: &str = "S3 did not take it after several attempts: start the run again";
+const KMS: &str = "The KMS key cannot be used: it has to exist, be enabled and in this region";
 const OURS: &str = "Report this: it is a fault of AutoDump";
 
 /// S3's error code, or nothing when there was no answer.
@@ -15,10 +18,16 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
+/// What S3 says when it is worth trying again, even in an answer that begins with "200 OK":
+/// a completion's status is sent before its outcome is known.
+const PASSING: [&str; 4] = ["InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"];
+
 /// Whether the request may have taken effect although it failed.
-pub(super) fn is_unclear<E>(error: &SdkError<E, HttpResponse>) -> bool {
+pub(super) fn is_unclear<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
-        SdkError::ServiceError(answer) => answer.raw().status().is_server_error(),
+        SdkError::ServiceError(answer) => {
+            answer.raw().status().is_server_error() || PASSING.contains(&code(error))
+        }
         SdkError::DispatchFailure(_) => !nobody(error),
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         _ => false,
@@ -46,7 +55,7 @@ where
             let message = answer.err().message().unwrap_or("no message").trim_end_matches('.');
             format!("{code} (HTTP {}): {message}", answer.raw().status())
         }
-        other => DisplayErrorContext(other).to_string(),
+        other => in_words(other),
     };
     let what = format!("s3://{}/{}: {what}: {why}", location.bucket, location.key);
     Error::new(class, what, hint).caused_by(error)
@@ -57,11 +66,8 @@ fn meaning<E: ProvideErrorMetadata>(
     location: &ObjectLocation,
 ) -> (ErrorClass, String) {
     let bucket = &location.bucket;
-    let (class, hint) = match code(error) {
-        "" if nobody(error) => (
-            ErrorClass::Credentials,
-            "No AWS credentials were found: the job needs a role".to_owned(),
-        ),
+    match code(error) {
+        "" if nobody(error) => unsigned(error),
         "AccessDenied" | "AllAccessDisabled" => (
             ErrorClass::Credentials,
             format!(
@@ -86,17 +92,23 @@ fn meaning<E: ProvideErrorMetadata>(
             ErrorClass::Configuration,
             format!("Bucket {bucket} is in another region: use one in the region of AutoDump"),
         ),
-        code if code.starts_with("KMS.") => (
-            ErrorClass::Configuration,
-            "The KMS key cannot be used: it has to exist, be enabled and in this region".to_owned(),
-        ),
+        code if code.starts_with("KMS.") => (ErrorClass::Configuration, KMS.to_owned()),
         "InvalidRequest" | "InvalidArgument" | "MalformedXML" | "EntityTooSmall"
         | "EntityTooLarge" | "InvalidPartOrder" | "NotImplemented" => {
             (ErrorClass::Internal, OURS.to_owned())
         }
         _ => (ErrorClass::Destination, RETRY.to_owned()),
-    };
-    (class, hint)
+    }
+}
+
+/// What it means that a request could not be signed.
+fn unsigned<E>(error: &SdkError<E, HttpResponse>) -> (ErrorClass, String) {
+    if has_no_credentials(error) {
+        let hint = "No AWS credentials were found: the job needs a role";
+        return (ErrorClass::Credentials, hint.to_owned());
+    }
+    let hint = "The credentials of the job's role could not be fetched: start the run again";
+    (ErrorClass::Destination, hint.to_owned())
 }
 
 /// Whether the SDK could not even sign. It reports that as a failed dispatch for another

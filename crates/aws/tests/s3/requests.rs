@@ -1,9 +1,11 @@
 //! What goes over the wire, and what answers are taken to mean.
 
 use autodump_aws::s3::{KmsKey, Options, S3Store};
-use autodump_core::ports::{ObjectLocation, ObjectStore, Upload};
+use autodump_core::ports::{ObjectLocation, ObjectStore, PartReceipt, Upload};
 use autodump_core::testing::contract::completion;
 use autodump_core::{Error, ErrorClass};
+use aws_credential_types::credential_fn::provide_credentials_fn;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use bytes::Bytes;
 
@@ -146,6 +148,15 @@ async fn a_conflict_and_an_answer_without_etag_are_tried_again() {
 }
 
 #[tokio::test]
+async fn a_success_that_holds_a_passing_error_is_tried_again() {
+    for code in ["InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"] {
+        let (outcome, tries) = published(&[refused(200, code), completed()], true).await;
+        assert!(outcome.is_ok(), "{code}: {outcome:?}");
+        assert_eq!(tries, 2, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_success_that_holds_an_error_is_an_error() {
     let hidden = "<Error><Code>AccessDenied</Code><Message>No</Message></Error>".to_owned();
     let (outcome, _) = published(&[Answer::Http(200, "", hidden)], false).await;
@@ -181,6 +192,20 @@ async fn a_job_without_credentials_is_told_so() {
     let store = S3Store::new(&config, Options::default());
     let error = store.create(&location(), "text/plain").await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Credentials, "{error:?}");
+}
+
+#[tokio::test]
+async fn credentials_that_do_not_come_may_come_later() {
+    let source = provide_credentials_fn(|| async {
+        Err(CredentialsError::provider_error("169.254.170.2 does not answer"))
+    });
+    let config = super::config("http://127.0.0.1:1").await.into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(source)).build();
+    let store = S3Store::new(&config, Options::default());
+    let error = store.create(&location(), "text/plain").await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Destination, "{error:?}");
+    assert!(error.what().contains("169.254.170.2 does not answer"), "{error}");
+    assert!(error.hint().contains("credentials"), "{error}");
 }
 
 #[tokio::test]
@@ -228,4 +253,28 @@ async fn abort_takes_a_vanished_upload_for_aborted_and_tells_other_failures() {
         assert_eq!(upload.abort().await.is_ok(), fine);
         assert!(server.requests()[1].head.starts_with("delete "));
     }
+}
+
+/// What the log says about the end of an upload whose completion ended in `lost`.
+async fn logged_end(lost: Answer, abort: Answer) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let writer = std::sync::Mutex::new(file.reopen().unwrap());
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    let _guard = tracing::subscriber::set_default(log);
+    let server = Scripted::start(vec![created(), lost, abort]).await;
+    let store = store(&server.endpoint, Options::default()).await;
+    let upload = store.create(&location(), "text/plain").await.unwrap();
+    let part = PartReceipt { number: 1, bytes: 9, etag: "\"e\"".to_owned(), crc64nvme: CRC };
+    upload.complete(completion(vec![part], true)).await.unwrap_err();
+    upload.abort().await.unwrap();
+    std::fs::read_to_string(file.path()).unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_of_unknown_fate_that_is_gone_was_not_aborted() {
+    let gone = refused(404, "NoSuchUpload");
+    let log = logged_end(Answer::HangUp, gone.clone()).await;
+    assert!(log.contains("gone: completed or removed") && !log.contains("aborted"), "{log}");
+    let log = logged_end(refused(403, "AccessDenied"), Answer::Http(204, "", String::new())).await;
+    assert!(log.contains("upload aborted") && !log.contains("gone"), "{log}");
 }

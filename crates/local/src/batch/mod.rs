@@ -87,8 +87,9 @@ impl Batch {
     async fn submit(self: &Arc<Self>, input: &Value) -> Result<Value, ServiceError> {
         let name = input["jobName"].as_str().unwrap_or_default();
         if !is_job_name(name) {
-            let message =
-                format!("Job name {name:?} must be 1 to 128 of letters, digits, '-' and '_'");
+            let message = format!(
+                "Job name {name:?} must be 1 to 128 of letters, digits, '-' and '_', no '-' or '_' first"
+            );
             return Err(ServiceError::client("ClientException", message));
         }
         self.check_queue(input["jobQueue"].as_str().unwrap_or_default()).await?;
@@ -271,5 +272,7 @@ impl Batch {
 
 fn is_job_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(allowed)
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.chars().all(allowed)
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
 }

@@ -63,7 +63,7 @@ async fn a_password_of_odd_characters_works_and_is_shown_nowhere(world: Arc<Worl
     let mut value = world.value("odd password");
     value["username"] = json!("odd role");
     value["password"] = json!(password);
-    let target = world.secret("e2e/odd-password", &value, &[(SCHEDULE, FAR)]).await?;
+    let target = world.secret("/e2e/odd-password", &value, &[(SCHEDULE, FAR)]).await?;
     let run = world.run_now(&target).await?;
     world.succeeds_in(&run, "Backup complete").await?;
     world.one_backup_equals(&target, "odd password").await?;

@@ -63,14 +63,17 @@ async fn a_removed_tag_ends_the_run(world: Arc<World>) -> Result<()> {
 }
 
 async fn a_deleted_secret_ends_the_run(world: Arc<World>) -> Result<()> {
-    for (name, at_once) in [("e2e/deleted", true), ("e2e/deletion scheduled", false)] {
-        let (target, run) = waiting(&world, &name.replace(' ', "-"), name).await?;
-        world.api().delete_secret(&target.arn, at_once).await?;
-        ends_saying(&world, &run, "delet").await?;
-        ensure!(world.executions(&target).await?.len() == 1, "a next run was scheduled");
-        world.nothing_is_left(&target).await?;
-    }
-    Ok(())
+    let at_once = deleted(&world, "e2e/deleted", "deleted", true);
+    let scheduled = deleted(&world, "e2e/to-be-deleted", "to be deleted", false);
+    tokio::try_join!(at_once, scheduled).map(drop)
+}
+
+async fn deleted(world: &World, name: &str, database: &str, at_once: bool) -> Result<()> {
+    let (target, run) = waiting(world, name, database).await?;
+    world.api().delete_secret(&target.arn, at_once).await?;
+    ends_saying(world, &run, "deletion").await?;
+    ensure!(world.executions(&target).await?.len() == 1, "a next run was scheduled");
+    world.nothing_is_left(&target).await
 }
 
 async fn tags_changed_to_and_fro_dump_exactly_once(world: Arc<World>) -> Result<()> {

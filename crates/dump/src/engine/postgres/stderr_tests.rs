@@ -100,6 +100,22 @@ const CASES: &[(ErrorClass, &str, &str)] = &[
         "query failed: ERROR:  canceling statement due to lock timeout\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE",
     ),
     (ErrorClass::Source, "pg_dump: error: ", "query failed: SSL SYSCALL error: EOF detected"),
+    (ErrorClass::Source, "AT", "SSL error: unexpected eof while reading"),
+    (
+        ErrorClass::Source,
+        "pg_dump: error: ",
+        "Dumping the contents of table \"t\" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: SSL error: decryption failed or bad record mac",
+    ),
+    (
+        ErrorClass::Source,
+        "pg_dump: error: ",
+        "query failed: SSL error: ssl/tls alert bad record mac",
+    ),
+    (
+        ErrorClass::Source,
+        "pg_dump: error: ",
+        "query failed: SSL connection has been closed unexpectedly",
+    ),
     (
         ErrorClass::Engine,
         "pg_dump: error: ",
