@@ -194,7 +194,7 @@ Tag a secret, and its database is dumped at the next full minute:
    "username": "postgres", "password": "local", "sslmode": "disable"}}
   END
   cargo run -p autodump-local -- secret put --port {port} --name demo/app \
-    --value-file secret.json --tag 'autodump:start-schedule=* * * * *'
+    --value-file secret.json --tag 'autodump:start-schedule=- - - - -'
 
 See what it does, and what it made:
 
