@@ -11,8 +11,8 @@ pub(crate) fn as_json() {
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }
 
-/// Logs why the dumper ends.
-pub(crate) fn error(error: &Error) {
+/// Logs why the program ends: the dump, or whatever it does, failed.
+pub(crate) fn error(noun: &str, error: &Error) {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -26,6 +26,6 @@ pub(crate) fn error(error: &Error) {
         what = error.what(),
         hint = error.hint(),
         cause = causes.join(": "),
-        "the dump failed"
+        "the {noun} failed"
     );
 }

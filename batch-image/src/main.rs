@@ -1,64 +1,58 @@
-//! The dumper: the program that a Batch job runs. It dumps one database into one bucket and
-//! tells by its exit code how that went (`contract/exit-codes.json`).
+//! The program of all jobs: it dumps a target, verifies its backup or restores one, and tells
+//! by its exit code how that went (`contract/exit-codes.json`).
 
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use autodump_aws::config;
-use autodump_aws::s3::S3Store;
-use autodump_aws::secrets::Secrets;
-use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
-use autodump_dump::engine::Postgres;
-use autodump_dump::run::{Settings, run};
-use tokio::select;
 
-use self::environment::Environment;
+use self::environment::{Variables, Verb};
 
+mod dump;
 mod environment;
 mod log;
+mod restore;
 mod stop;
-mod target;
+mod verify;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     log::as_json();
-    match Box::pin(dump()).await {
+    let variables = Variables(&|name| std::env::var(name).ok());
+    let verb = Verb::read(&variables);
+    let noun = verb.as_ref().map_or("job", |verb| verb.noun());
+    match verb.and_then(|verb| run(verb, &variables)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error(&error);
+            log::error(noun, &error);
             ExitCode::from(error.class().exit_code())
         }
     }
 }
 
-async fn dump() -> Result<()> {
-    let mut stop = pin!(stop::requested()?);
-    let environment = Environment::read(|name| std::env::var(name).ok())?;
-    let config = config::load().await;
-    let secrets = Secrets::new(&config);
-    let job = select! {
-        biased;
-        () = stop.as_mut() => return Err(stopped_early()),
-        job = target::job(&secrets, &environment) => job?,
-    };
-    let store = S3Store::new(&config, environment.store_options());
-    let settings = Settings::new(|| SystemTime::now().into());
-    match job.secret.engine {
-        EngineName::Postgres => {
-            let bin = environment.postgres_bin.as_deref();
-            let engine = Postgres::new(bin, &environment.ca_bundle);
-            Box::pin(run(&engine, &store, &job, &settings, stop)).await?;
+fn run(verb: Verb, variables: &Variables<'_>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors().max(2))
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Error::new(
+                ErrorClass::Internal,
+                format!("no threads can be started: {error}"),
+                "Start the run again, and report this if it repeats",
+            )
+            .caused_by(error)
+        })?;
+    runtime.block_on(async {
+        let stop = pin!(stop::requested()?);
+        match verb {
+            Verb::Dump => Box::pin(dump::run(variables, stop)).await,
+            Verb::Verify => Box::pin(verify::run(variables, stop)).await,
+            Verb::Restore => Box::pin(restore::run(variables, stop)).await,
         }
-    }
-    Ok(())
+    })
 }
 
-fn stopped_early() -> Error {
-    Error::new(
-        ErrorClass::Interrupted,
-        "somebody asked the dumper to stop (SIGTERM) before the dump began",
-        "Start the run again if that was not meant",
-    )
+/// Processors that the process may use.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

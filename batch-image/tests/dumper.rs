@@ -4,10 +4,9 @@
 #[path = "support/cloud.rs"]
 mod cloud;
 #[path = "../../crates/dump/tests/support/postgres.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::misnamed_getters)]
 mod postgres;
 
-use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -74,8 +73,36 @@ fn terminate(child: &Child) {
     kill_process(pid, Signal::TERM).unwrap();
 }
 
+/// The program as a job that verifies.
+fn verifier(endpoint: &str, level: &str) -> Command {
+    let mut command = dumper(endpoint);
+    command
+        .env("AUTODUMP_VERB", "verify")
+        .env("AUTODUMP_BUCKETS", "others backups")
+        .env("AUTODUMP_VERIFY", level);
+    command
+}
+
+/// The program as a job that restores.
+fn restorer(endpoint: &str, manifest: &str) -> Command {
+    let mut command = dumper(endpoint);
+    command
+        .env("AUTODUMP_VERB", "restore")
+        .env("AUTODUMP_MANIFEST", manifest)
+        .env("AUTODUMP_TO", ARN)
+        .env("AUTODUMP_RESTORE", "{\"jobs\": 2}");
+    command
+}
+
+/// The results of verifications, by their paths.
+fn results(cloud: &Cloud) -> Vec<(String, Value)> {
+    let state = cloud.state.lock().unwrap();
+    let results = state.objects.iter().filter(|(path, _)| path.contains("/verification-"));
+    results.map(|(path, text)| (path.clone(), serde_json::from_slice(text).unwrap())).collect()
+}
+
 #[test]
-fn a_tagged_secret_becomes_a_backup_that_restores() {
+fn a_tagged_secret_becomes_a_backup_that_is_verified_and_restored() {
     let Some(server) = postgres::start() else { return };
     server.sql("postgres", "CREATE DATABASE shop");
     server.sql(
@@ -84,29 +111,125 @@ fn a_tagged_secret_becomes_a_backup_that_restores() {
     );
     let cloud = cloud::start(cloud(&secret(&server)));
     let output = dumper(&cloud.endpoint).output().unwrap();
-    let log = log(&output);
-    assert_eq!(output.status.code(), Some(0), "{log:?}");
-    assert_eq!(log.last().unwrap()["message"], "backup complete");
-    assert!(log.iter().any(|line| line["message"].as_str().unwrap().contains("tags changed")));
+    let dump_log = log(&output);
+    assert_eq!(output.status.code(), Some(0), "{dump_log:?}");
+    assert_eq!(dump_log.last().unwrap()["message"], "backup complete");
+    let changed = |line: &Value| line["message"].as_str().unwrap().contains("tags changed");
+    assert!(dump_log.iter().any(changed));
+    let (directory, data) = {
+        let state = cloud.state.lock().unwrap();
+        assert!(state.open.is_empty());
+        let proof = state.objects.keys().find(|path| path.ends_with("/manifest.json")).unwrap();
+        let data = state.objects.keys().find(|path| path.contains("/shop/public.t-")).unwrap();
+        (proof.strip_suffix("manifest.json").unwrap().to_owned(), data.clone())
+    };
 
-    let state = cloud.state.lock().unwrap();
-    assert!(state.open.is_empty());
-    let [(proof, manifest), (path, data)] =
-        state.objects.iter().collect::<Vec<_>>().try_into().unwrap();
-    assert!(proof.ends_with("/manifest.json") && path.ends_with("/shop.dump"), "{proof} {path}");
-    let manifest: Value = serde_json::from_slice(manifest).unwrap();
-    assert_eq!(manifest["objects"][0]["bytes"], data.len());
-    assert_eq!(format!("/backups/{}", manifest["objects"][0]["key"].as_str().unwrap()), *path);
+    for level in ["checksum", "restore"] {
+        cloud.state.lock().unwrap().objects.retain(|path, _| !path.contains("/verification-"));
+        let output = verifier(&cloud.endpoint, level).output().unwrap();
+        let log = log(&output);
+        assert_eq!(output.status.code(), Some(0), "{log:?}");
+        let last = log.last().unwrap();
+        assert_eq!(last["message"], "verification complete");
+        assert_eq!((&last["passed"], &last["problems"]), (&json!(true), &json!("[]")));
+        let [(path, result)] = results(&cloud).try_into().unwrap();
+        assert!(path.starts_with(&directory), "{path}");
+        assert_eq!((&result["level"], &result["passed"]), (&json!(level), &json!(true)));
+    }
 
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(data).unwrap();
     server.sql("postgres", "CREATE DATABASE restored");
-    let mut restore = server.client("pg_restore");
-    let done =
-        restore.args(["--exit-on-error", "-d", "restored"]).arg(file.path()).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut to = secret(&server);
+    to["databasename"] = json!("restored");
+    cloud.state.lock().unwrap().secret = to.to_string();
+    let manifest = format!("s3:/{directory}manifest.json");
+    let output = restorer(&cloud.endpoint, &manifest).output().unwrap();
+    let restore_log = log(&output);
+    assert_eq!(output.status.code(), Some(0), "{restore_log:?}");
+    let last = restore_log.last().unwrap();
+    assert_eq!((&last["message"], &last["rows"]), (&json!("restore complete"), &json!(50_000)));
     let sum = "SELECT count(*), md5(string_agg(t::text, '' ORDER BY i)) FROM t";
     assert_eq!(server.sql("restored", sum), server.sql("shop", sum));
+
+    // Once more into a database that is not empty any more.
+    let output = restorer(&cloud.endpoint, &manifest).output().unwrap();
+    let last = log(&output).pop().unwrap();
+    assert_eq!((output.status.code(), &last["message"]), (Some(10), &json!("the restore failed")));
+
+    cloud.state.lock().unwrap().objects.get_mut(&data).unwrap()[100] ^= 1;
+    cloud.state.lock().unwrap().objects.retain(|path, _| !path.contains("/verification-"));
+    let output = verifier(&cloud.endpoint, "checksum").output().unwrap();
+    assert_eq!(output.status.code(), Some(16));
+    let last = log(&output).pop().unwrap();
+    assert_eq!(
+        (&last["class"], &last["message"]),
+        (&json!("verification"), &json!("the verification failed"))
+    );
+    let [(_, result)] = results(&cloud).try_into().unwrap();
+    assert_eq!(result["passed"], false);
+    assert!(result["problems"][0].as_str().unwrap().contains(&data), "{result}");
+}
+
+#[test]
+fn no_backup_of_the_execution_is_a_failed_verification() {
+    let cloud = cloud::start(cloud(&json!({})));
+    let output = verifier(&cloud.endpoint, "archive").output().unwrap();
+    assert_eq!(output.status.code(), Some(16));
+    let last = log(&output).pop().unwrap();
+    assert!(
+        last["what"].as_str().unwrap().starts_with("there is no backup of execution"),
+        "{last}"
+    );
+}
+
+/// The server that a verification restores into does not outlive it.
+#[test]
+fn a_verification_that_is_killed_leaves_no_server() {
+    let Some(server) = postgres::start() else { return };
+    server.sql("postgres", "CREATE DATABASE shop");
+    server
+        .sql("shop", "CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i");
+    let cloud = cloud::start(cloud(&secret(&server)));
+    assert!(dumper(&cloud.endpoint).status().unwrap().success());
+    for signal in [Signal::KILL, Signal::TERM] {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(scratch.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = verifier(&cloud.endpoint, "restore");
+        let mut child = command.env("AUTODUMP_SCRATCH", scratch.path()).spawn().unwrap();
+        let running = || {
+            let within = |entry: std::fs::DirEntry| {
+                let command = std::fs::read_to_string(entry.path().join("cmdline"));
+                command.is_ok_and(|command| {
+                    command.contains("/postgres\0")
+                        && command.contains(scratch.path().to_str().unwrap())
+                })
+            };
+            std::fs::read_dir("/proc").unwrap().flatten().any(within)
+        };
+        let within = |what: bool, why: &str| {
+            let start = Instant::now();
+            while running() != what {
+                assert!(start.elapsed() < Duration::from_secs(30), "{why}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        within(true, "the server does not start");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        within(false, "the server still runs");
+        if signal == Signal::TERM {
+            assert_eq!(status.code(), Some(143));
+            assert!(scratch.path().read_dir().unwrap().next().is_none(), "something was left");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_verb_is_a_configuration_error() {
+    let output = dumper("http://127.0.0.1:1").env("AUTODUMP_VERB", "copy").output().unwrap();
+    assert_eq!(output.status.code(), Some(10));
+    let last = log(&output).pop().unwrap();
+    assert!(last["what"].as_str().unwrap().starts_with("AUTODUMP_VERB is \"copy\""), "{last}");
 }
 
 #[test]
@@ -147,6 +270,25 @@ fn an_invalid_tag_is_a_configuration_error() {
     let output = dumper(&cloud.endpoint).output().unwrap();
     assert_eq!(output.status.code(), Some(10));
     assert!(log(&output).pop().unwrap()["what"].as_str().unwrap().contains("huge"));
+}
+
+/// Each is right by itself, and nobody sees both before the dump.
+#[test]
+fn a_tag_and_a_field_that_do_not_go_together_are_a_configuration_error() {
+    let secret = json!({
+        "engine": "postgres", "endpoint": "127.0.0.1", "port": 1, "databasename": "shop",
+        "username": "postgres", "password": "none", "databases": "all",
+    });
+    let mut state = cloud(&secret);
+    state.tags.push(("autodump:tables".to_owned(), "app.orders".to_owned()));
+    let cloud = cloud::start(state);
+    let output = dumper(&cloud.endpoint).output().unwrap();
+    let last = log(&output).pop().unwrap();
+    assert_eq!((output.status.code(), &last["class"]), (Some(10), &json!("configuration")));
+    let what = last["what"].as_str().unwrap();
+    assert!(what.starts_with("the option tables does not go with databases = all"), "{last}");
+    let state = cloud.state.lock().unwrap();
+    assert!(state.objects.is_empty() && state.open.is_empty());
 }
 
 /// On AWS that is how a tag that was removed and a secret that was deleted look.

@@ -1,5 +1,5 @@
-//! The least of AWS that the dumper needs: one secret, and buckets that keep what is
-//! published, or only count it. Signatures and checksums are not looked at.
+//! The least of AWS that the jobs need: one secret, and buckets that keep what is published,
+//! or only count it. Signatures and checksums are not looked at.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -68,11 +68,17 @@ fn serve(socket: &TcpStream, state: &Mutex<State>) -> Option<()> {
         } else {
             std::io::copy(&mut rest, &mut std::io::sink()).ok()?;
         }
-        let (status, text) = answer(&request, body, length, state);
+        let (status, body) = answer(&request, body, length, state);
         let mut socket = socket;
-        let head =
-            format!("HTTP/1.1 {status} x\r\nETag: \"e\"\r\nContent-Length: {}\r\n\r\n", text.len());
-        socket.write_all(format!("{head}{text}").as_bytes()).ok()?;
+        let range = request.headers.get("range").and_then(|range| range.strip_prefix("bytes="));
+        let range =
+            range.map_or(String::new(), |range| format!("Content-Range: bytes {range}/*\r\n"));
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status} x\r\nETag: \"e\"\r\n{range}Content-Length: {length}\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).ok()?;
+        socket.write_all(&body).ok()?;
     }
 }
 
@@ -97,48 +103,72 @@ fn head(reader: &mut impl BufRead) -> Option<Request> {
     Some(Request { method, path: path.to_owned(), query, headers })
 }
 
-fn answer(request: &Request, body: Vec<u8>, length: u64, state: &Mutex<State>) -> (u16, String) {
+fn answer(request: &Request, body: Vec<u8>, length: u64, state: &Mutex<State>) -> (u16, Vec<u8>) {
     let mut state = state.lock().unwrap();
     if let Some(target) = request.headers.get("x-amz-target") {
         if state.refuses {
             let refusal = json!({"__type": "AccessDeniedException", "Message": "Not authorized."});
-            return (400, refusal.to_string());
+            return (400, refusal.to_string().into());
         }
-        return (200, secret(target, &state));
+        return (200, secret(target, &state).into());
     }
     let path = request.path.clone();
     if let Some(number) = request.query.get("partNumber") {
         if state.hangs {
             drop(state);
             std::thread::sleep(std::time::Duration::from_mins(10));
-            return (500, String::new());
+            return (500, Vec::new());
         }
         state.received += length;
         if let Some(parts) = state.open.get_mut(&path) {
             parts.insert(number.parse().unwrap(), body);
-            return (200, String::new());
+            return (200, Vec::new());
         }
-        return (404, "<Error><Code>NoSuchUpload</Code></Error>".to_owned());
+        return (404, b"<Error><Code>NoSuchUpload</Code></Error>".to_vec());
     }
     match request.method.as_str() {
         "POST" if request.query.contains_key("uploads") => {
             state.open.insert(path, BTreeMap::new());
-            (200, "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>".to_owned())
+            (200, b"<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>".to_vec())
         }
         "POST" => {
             let parts = state.open.remove(&path).unwrap();
             state.objects.insert(path, parts.into_values().flatten().collect());
             (
                 200,
-                "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>"
-                    .to_owned(),
+                b"<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>"
+                    .to_vec(),
             )
         }
+        "GET" if request.query.contains_key("list-type") => (200, listed(request, &state).into()),
+        "GET" => match (state.objects.get(&path), request.headers.get("range")) {
+            (None, _) => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+            (Some(object), None) => (200, object.clone()),
+            (Some(object), Some(range)) => {
+                let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+                let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+                (206, object[first..object.len().min(last + 1)].to_vec())
+            }
+        },
         _ => {
             state.open.remove(&path);
-            (204, String::new())
+            (204, Vec::new())
         }
     }
+}
+
+fn listed(request: &Request, state: &State) -> String {
+    let bucket = format!("{}/", request.path.trim_end_matches('/'));
+    let prefix = request.query["prefix"].replace("%2F", "/");
+    let contents: String = state
+        .objects
+        .iter()
+        .filter_map(|(path, object)| Some((path.strip_prefix(&bucket)?, object.len())))
+        .filter(|(key, _)| key.starts_with(&prefix))
+        .fold(String::new(), |all, (key, size)| {
+            format!("{all}<Contents><Key>{key}</Key><Size>{size}</Size></Contents>")
+        });
+    format!("<ListBucketResult>{contents}</ListBucketResult>")
 }
 
 fn secret(target: &str, state: &State) -> String {

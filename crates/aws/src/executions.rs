@@ -52,10 +52,12 @@ impl Executions for StateMachine {
             Ok(answer) if is_older(answer.start_date(), asked) => Ok(Start::AlreadyThere),
             Ok(_) => Ok(Start::Started),
             Err(error) if is_taken(error.as_service_error()) => {
-                // A running execution is answered like a new one: this one has ended already.
+                // A running execution with this input is answered like a new one: this one has
+                // ended already, or was planned by an earlier version.
                 tracing::warn!(
                     execution = name,
-                    "the run was started before and has ended: somebody stopped it, or it failed"
+                    "the run was started before, and has ended (somebody stopped it, or it failed) \
+                     or waits with the input of an earlier version"
                 );
                 Ok(Start::AlreadyThere)
             }
@@ -81,6 +83,7 @@ fn is_older(started: &DateTime, asked: SystemTime) -> bool {
 mod tests {
     use autodump_core::hash::TagHash;
     use autodump_core::tags::Size;
+    use autodump_core::verification::Level;
     use aws_credential_types::Credentials;
     use aws_credential_types::credential_fn::provide_credentials_fn;
     use aws_credential_types::provider::error::CredentialsError;
@@ -95,7 +98,7 @@ mod tests {
 
     fn input() -> ExecutionInput {
         let when = "2026-11-22T08:00:00Z".parse().unwrap();
-        ExecutionInput::new(ARN, TagHash::from("v1:00".to_owned()), when, Size::Small)
+        ExecutionInput::new(ARN, TagHash::from("v1:00".to_owned()), when, Size::Small, Level::None)
     }
 
     fn started(seconds_ago: u64) -> Answer {

@@ -2,6 +2,7 @@
 //! adapter of a port of `autodump_core`.
 
 pub mod config;
+pub mod database;
 pub mod emf;
 pub mod executions;
 mod failure;

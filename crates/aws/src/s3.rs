@@ -2,8 +2,8 @@
 //!
 //! Every part and every object carries its CRC64-NVME, so that S3 itself refuses what was
 //! damaged on the way, and an object appears only if its length and checksum are those of
-//! the stream that was dumped. Nothing here reads or deletes an object: the dumper's role
-//! could not.
+//! the stream that was dumped. Nothing here deletes an object, and only verification and
+//! restore read one: the dumper's role could not.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::{Builder, ResponseChecksumValidation};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,6 +22,9 @@ use bytes::Bytes;
 
 mod complete;
 mod failure;
+mod read;
+
+pub use self::read::S3Content;
 
 use self::failure::{failure, gone};
 
@@ -74,6 +77,8 @@ impl S3Store {
             .force_path_style(options.path_style)
             .retry_config(retries)
             .timeout_config(timeouts)
+            // Whoever reads compares with the manifest.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
         Self { client: Client::from_conf(config), options }
     }

@@ -19,25 +19,28 @@ pub enum ErrorClass {
     Credentials,
     /// The database cannot be reached, or went away.
     Source,
-    /// The bucket cannot be written.
+    /// The bucket cannot be written or read.
     Destination,
     /// The engine's own dump program failed on the data it met.
     Engine,
     /// AutoDump itself is at fault.
     Internal,
+    /// A backup is not what its manifest says.
+    Verification,
     /// Somebody asked the process to stop (SIGTERM).
     Interrupted,
 }
 
 impl ErrorClass {
     /// All classes, in the order of their exit codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Configuration,
         Self::Credentials,
         Self::Source,
         Self::Destination,
         Self::Engine,
         Self::Internal,
+        Self::Verification,
         Self::Interrupted,
     ];
 
@@ -51,6 +54,7 @@ impl ErrorClass {
             Self::Destination => 13,
             Self::Engine => 14,
             Self::Internal => 15,
+            Self::Verification => 16,
             Self::Interrupted => 143,
         }
     }
@@ -71,6 +75,7 @@ impl fmt::Display for ErrorClass {
             Self::Destination => "destination",
             Self::Engine => "engine",
             Self::Internal => "internal",
+            Self::Verification => "verification",
             Self::Interrupted => "interrupted",
         })
     }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::hash::TagHash;
 use crate::layout;
 use crate::tags::Size;
+use crate::verification::Level;
 
 /// What the state machine is started with. The same run always has the same input, byte
 /// for byte: `contract/execution-input.json`.
@@ -21,6 +22,10 @@ pub struct ExecutionInput {
     pub when: String,
     /// The Fargate job's resources, as Batch wants them.
     pub job: JobResources,
+    /// How far the backup is verified once it is made. Executions that were started by a
+    /// version before this field do not have it.
+    #[serde(default)]
+    pub verify: Level,
 }
 
 /// vCPUs and MiB as Batch's `ResourceRequirements` take them: as text.
@@ -36,7 +41,13 @@ pub struct JobResources {
 impl ExecutionInput {
     /// The input of the run of `resource_arn` at `when`.
     #[must_use]
-    pub fn new(resource_arn: &str, tag_hash: TagHash, when: DateTime<Utc>, size: Size) -> Self {
+    pub fn new(
+        resource_arn: &str,
+        tag_hash: TagHash,
+        when: DateTime<Utc>,
+        size: Size,
+        verify: Level,
+    ) -> Self {
         Self {
             resource_arn: resource_arn.to_owned(),
             tag_hash,
@@ -45,6 +56,7 @@ impl ExecutionInput {
                 vcpu: size.vcpu().to_string(),
                 memory: size.memory_mib().to_string(),
             },
+            verify,
         }
     }
 }
@@ -82,10 +94,20 @@ mod tests {
             serde_json::from_str(include_str!("../../../contract/execution-input.json")).unwrap();
         let input: ExecutionInput = serde_json::from_value(golden["input"].clone()).unwrap();
         let when: DateTime<Utc> = input.when.parse().unwrap();
-        let again =
-            ExecutionInput::new(&input.resource_arn, input.tag_hash.clone(), when, Size::Small);
+        let (arn, hash) = (&input.resource_arn, input.tag_hash.clone());
+        let again = ExecutionInput::new(arn, hash, when, Size::Small, Level::None);
         assert_eq!(serde_json::to_value(&again).unwrap(), golden["input"]);
         assert_eq!(name(&input.resource_arn, &input.tag_hash, when), golden["name"]);
+    }
+
+    #[test]
+    fn an_execution_of_an_earlier_version_is_not_verified() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../contract/execution-input.json")).unwrap();
+        let mut input = golden["input"].clone();
+        input.as_object_mut().unwrap().remove("verify");
+        let input: ExecutionInput = serde_json::from_value(input).unwrap();
+        assert_eq!(input.verify, Level::None);
     }
 
     type Run = (String, String, i64);

@@ -58,7 +58,8 @@ pub(crate) fn readable(arn: &str, other: char, longest: usize) -> String {
 
 /// The directory of one run, with a closing slash. `attempt_id` is whatever makes the
 /// attempt unique, such as Batch's job id and attempt number: two attempts never write to
-/// the same place.
+/// the same place. Where an attempt makes several backups, of all databases of a server, its
+/// text is [`attempt_of_database`]'s.
 #[must_use]
 pub fn run_directory(engine: &str, arn: &str, start: DateTime<Utc>, attempt_id: &str) -> String {
     format!(
@@ -70,13 +71,52 @@ pub fn run_directory(engine: &str, arn: &str, start: DateTime<Utc>, attempt_id: 
     )
 }
 
-/// The name of the data file of a database: the database's name in characters that need no
-/// care in S3 or a shell, then `extension`.
+/// The attempt's text for one of several databases that it backs up, so that each has a
+/// directory and a manifest of its own.
 #[must_use]
-pub fn data_file(database: &str, extension: &str) -> String {
+pub fn attempt_of_database(attempt_id: &str, database: &str) -> String {
+    format!("{}:{attempt_id},{database}", attempt_id.len())
+}
+
+/// The directory of a database within a run's, without a slash: the database's name in
+/// letters, digits, `-` and `_`, others as `_`; a letter, digit or `_` first, at most 100 of
+/// them, and never empty. As it has no dot it is never the name of a file beside it.
+///
+/// Two databases may share a name so made: each has a run's directory of its own
+/// ([`run_directory`]).
+#[must_use]
+pub fn archive_directory(database: &str) -> String {
+    sturdy(database, READABLE)
+}
+
+/// The longest readable part of a table's file.
+const TABLE: usize = 160;
+
+/// The name of a table's data file within its archive's directory:
+/// `<schema>.<table>-<oid>.dat<extension>`, the names as in [`archive_directory`]. It is at
+/// most 200 bytes long; the OID alone makes it unique within a database. `extension` begins
+/// with its dot, or is empty.
+#[must_use]
+pub fn table_file(schema: &str, name: &str, oid: u32, extension: &str) -> String {
+    let schema = sturdy(schema, TABLE / 2);
+    let name = plain(name, TABLE - 1 - schema.len());
+    format!("{schema}.{name}-{oid}.dat{extension}")
+}
+
+/// As [`plain`], but never empty, and never taken for a program's option.
+fn sturdy(name: &str, longest: usize) -> String {
+    let plain = plain(name, longest);
+    match plain.strip_prefix('-') {
+        Some(rest) => format!("_{rest}"),
+        None if plain.is_empty() => "_".to_owned(),
+        None => plain,
+    }
+}
+
+/// Letters, digits, `-` and `_`, others as `_`; at most `longest` of them.
+fn plain(name: &str, longest: usize) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
-    let readable: String = database.chars().map(legal).take(READABLE).collect();
-    format!("{readable}.{extension}")
+    name.chars().map(legal).take(longest).collect()
 }
 
 fn short_hash(texts: &[&str]) -> String {
@@ -105,7 +145,27 @@ mod tests {
         assert!(target.starts_with("prod.app-"));
         let id = rest.strip_prefix("2026/11/22/20261122T080000Z-").unwrap().strip_suffix('/');
         assert_eq!(id.unwrap().len(), 8);
-        assert_eq!(data_file("Äpp db", "dump"), "_pp_db.dump");
+    }
+
+    #[test]
+    fn an_archive_is_laid_out_in_plain_names() {
+        for (database, directory) in [
+            ("app", "app"),
+            ("Äpp db", "_pp_db"),
+            ("", "_"),
+            ("-rf", "_rf"),
+            ("..", "__"),
+            ("manifest.json", "manifest_json"),
+            ("globals.sql", "globals_sql"),
+        ] {
+            assert_eq!(archive_directory(database), directory);
+        }
+        assert_eq!(table_file("app", "orders", 16401, ".gz"), "app.orders-16401.dat.gz");
+        assert_eq!(table_file("-App", "Größe/x", 1, ""), "_App.Gr__e_x-1.dat");
+        let long = table_file(&"s".repeat(252), &"t".repeat(252), u32::MAX, ".zst");
+        assert_eq!(long.len(), TABLE + "-4294967295.dat.zst".len());
+        assert!(long.contains("ss.tt"));
+        assert_eq!(table_file("a", &"t".repeat(252), 1, "").len(), TABLE + "-1.dat".len());
     }
 
     #[test]
@@ -148,6 +208,30 @@ mod tests {
             prop_assert!(a.len() + 110 <= 1024);
             prop_assert!(a.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_./".contains(&c)));
             prop_assert_eq!(a == b, attempts.0 == attempts.1);
+        }
+
+        #[test]
+        fn files_of_an_archive_need_no_care(
+            database in "\\PC{0,63}", schema in "\\PC{0,63}", name in "\\PC{0,63}", oid in any::<u32>(),
+        ) {
+            let directory = archive_directory(&database);
+            let file = table_file(&schema, &name, oid, ".lz4");
+            prop_assert!((1..=100).contains(&directory.len()) && file.len() <= 200);
+            for part in [&directory, &file] {
+                prop_assert!(part.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c)));
+                prop_assert!(!part.starts_with('-'));
+            }
+            prop_assert!(!directory.contains('.'));
+            let end = format!("-{oid}.dat.lz4");
+            prop_assert!(!file.starts_with('.') && file.ends_with(&end));
+        }
+
+        #[test]
+        fn databases_of_one_attempt_never_share_a_text(
+            a in ("[0-9:,a]{0,4}", "[0-9:,a]{0,4}"), b in ("[0-9:,a]{0,4}", "[0-9:,a]{0,4}"),
+        ) {
+            let same = attempt_of_database(&a.0, &a.1) == attempt_of_database(&b.0, &b.1);
+            prop_assert_eq!(same, a == b);
         }
     }
 }

@@ -4,18 +4,23 @@
 //! case needs from the world it takes through the traits in [`ports`].
 
 pub mod check;
+pub mod compression;
 pub mod error;
 pub mod event;
 pub mod execution;
 pub mod hash;
 pub mod layout;
 pub mod manifest;
+pub mod options;
+pub mod pattern;
 pub mod ports;
+pub mod restore;
 pub mod scan;
 pub mod schedule;
 pub mod secret;
 pub mod tags;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod verification;
 
 pub use error::{Error, ErrorClass, Result};

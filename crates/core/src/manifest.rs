@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::TagHash;
 use crate::tags::Format;
+use crate::verification::Level;
 
 /// Version 1 of the manifest, `contract/manifest.json`. Readers reject a version they do not
 /// know, and ignore fields they do not know.
@@ -23,6 +24,11 @@ pub struct Manifest {
     pub format: Format,
     /// In which sense the content is of one point in time.
     pub consistency: Consistency,
+    /// The server's name for the snapshot that all was read in, where there is one to share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// How it was dumped.
+    pub method: Method,
     /// When the run was to start, by the schedule.
     #[serde(with = "seconds")]
     pub scheduled_for: DateTime<Utc>,
@@ -40,8 +46,14 @@ pub struct Manifest {
     pub job: Job,
     /// AutoDump's own version.
     pub autodump_version: String,
+    /// How far the backup is to be verified after it was made, by its target's tags.
+    #[serde(default)]
+    pub verify: Level,
     /// Every data object of the backup.
     pub objects: Vec<Object>,
+    /// What is known of each table's rows.
+    #[serde(default)]
+    pub tables: Vec<Table>,
     /// Commands that restore it without AutoDump.
     pub restore: Vec<String>,
 }
@@ -75,6 +87,31 @@ pub enum Consistency {
     Snapshot,
 }
 
+/// How a database was dumped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Method {
+    /// Who read the rows.
+    pub kind: MethodKind,
+    /// Connections that read rows at once.
+    pub jobs: u16,
+    /// How the data files are compressed, such as `gzip:1`.
+    pub compression: String,
+    /// Why it was not done in parallel within tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Who read the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodKind {
+    /// AutoDump, by ranges within tables; all else the engine's own dump program.
+    Ranges,
+    /// The engine's own dump program.
+    Client,
+}
+
 /// The Batch job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -97,18 +134,38 @@ pub struct Object {
     pub sha256: String,
     /// CRC64-NVME of the whole object as S3 shows it: big-endian, base64.
     pub crc64nvme: String,
+    /// Lengths in bytes of the pieces that can be decompressed, and their rows loaded, each
+    /// without the others; together they are the object. Empty where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<u64>,
+}
+
+/// The rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// How many rows were read.
+    pub rows: u64,
+    /// The sum, modulo 2^128, of the XXH3-128 hashes of all rows as COPY writes them, without
+    /// their line ends: 32 hexadecimal digits. It does not depend on the order of rows.
+    pub hash: String,
+    /// The keys of the objects that hold them, in order.
+    pub keys: Vec<String>,
 }
 
 /// Times in the manifest are UTC in whole seconds with `Z`.
-mod seconds {
+pub(crate) mod seconds {
     use chrono::{DateTime, SecondsFormat, Utc};
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(at: &DateTime<Utc>, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DateTime<Utc>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<DateTime<Utc>, D::Error> {
         DateTime::deserialize(d)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::error::Result;
 use crate::execution::ExecutionInput;
+use crate::secret::SecretValue;
 
 /// A resource as it is now: who it is, and its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,14 @@ pub trait Executions: Sync {
 pub trait SecretReader: Sync {
     /// The current value (`AWSCURRENT`) as text. Never logged, never in an error.
     fn value(&self, id: &str) -> impl Future<Output = Result<String>> + Send;
+}
+
+/// How a database is reached now. Whoever opens a connection asks first, so that a secret
+/// that was rotated, or a token that has expired, stops nobody.
+pub trait DatabaseAccess: Send + Sync {
+    /// The secret as it is now. Where it asks for IAM authentication, its password is a fresh
+    /// token.
+    fn secret(&self) -> impl Future<Output = Result<SecretValue>> + Send;
 }
 
 /// Where an object is to be written.
@@ -134,4 +144,40 @@ pub trait Upload: Send + Sync + 'static {
 
     /// Throws all parts away. Calling it twice is no error.
     fn abort(&self) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// An object that a listing showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The full key.
+    pub key: String,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+/// Reads what a store holds. The dumper has none: it cannot read a backup.
+pub trait ObjectReader: Sync {
+    /// The content of an object on its way.
+    type Content: Content;
+
+    /// The bytes `range` of an object, or all. An object that is not there, or is shorter
+    /// than `range`, is an error of class [`ErrorClass::Verification`]. An empty range gives
+    /// nothing, and the object need not be looked at.
+    ///
+    /// [`ErrorClass::Verification`]: crate::ErrorClass::Verification
+    fn get(
+        &self,
+        location: &ObjectLocation,
+        range: Option<Range<u64>>,
+    ) -> impl Future<Output = Result<Self::Content>> + Send;
+
+    /// All objects whose keys begin with `prefix`, by ascending key.
+    fn list(&self, bucket: &str, prefix: &str) -> impl Future<Output = Result<Vec<Listed>>> + Send;
+}
+
+/// The content of an object on its way. A connection that breaks is mended within: bytes
+/// are given once and in order, or an error is.
+pub trait Content: Send + 'static {
+    /// The next bytes; `None` after the last.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
 }

@@ -292,7 +292,8 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
         }
         let hash = TagHash::of(self.prefix, &resource.tags);
         let name = execution::name(&resource.arn, &hash, when);
-        let input = ExecutionInput::new(&resource.arn, hash, when, spec.size);
+        let verify = spec.verification_of(when);
+        let input = ExecutionInput::new(&resource.arn, hash, when, spec.size, verify);
         match self.executions.start(&name, &input).await {
             Ok(Start::Started) => Outcome::Started { when },
             Ok(Start::AlreadyThere) => Outcome::AlreadyThere { when },

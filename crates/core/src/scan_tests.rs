@@ -154,6 +154,25 @@ async fn the_input_is_that_of_the_next_start() {
 }
 
 #[tokio::test]
+async fn the_input_says_whether_this_run_is_verified() {
+    let daily = |number, verify: &[(&str, &str)]| {
+        target(number, &[&[(SCHEDULE, "0 8 * * *")], verify].concat())
+    };
+    // The 21st of November 2026 is a Saturday.
+    let weekly = |weekday| [("autodump:verify", "restore"), ("autodump:verify-schedule", weekday)];
+    let world = World::of([
+        daily(1, &[]),
+        daily(2, &[("autodump:verify", "checksum")]),
+        daily(3, &weekly("0 12 - - 6")),
+        daily(4, &weekly("0 12 - - 0")),
+    ]);
+    world.scan(&ScanRequest::All).await;
+    let inputs = world.inputs.lock().unwrap();
+    let levels: Vec<_> = inputs.values().map(|input| input.verify.as_str()).collect();
+    assert_eq!(levels, ["none", "checksum", "restore", "none"]);
+}
+
+#[tokio::test]
 async fn bad_targets_and_failing_starts_stop_no_other() {
     let mut world = World::of((0..500).map(|number| match number % 5 {
         0 => target(number, &[(SCHEDULE, "8 o'clock"), ("autodump:size", "huge")]),

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::error::{Error, ErrorClass, Result};
+use crate::options::DumpOptions;
+
+mod fields;
+
+use self::fields::Fields;
 
 /// Text that must not be shown. `Debug` and any error leave it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -84,9 +87,25 @@ impl SslMode {
             Self::VerifyFull => "verify-full",
         }
     }
+
+    /// Whether a connection without TLS is refused.
+    #[must_use]
+    pub const fn is_always_tls(self) -> bool {
+        matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
+    }
 }
 
-/// How to reach a database, and as whom.
+/// How a role proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Authentication {
+    /// By its password.
+    #[default]
+    Password,
+    /// By a token that RDS takes for a password, made with the rights of whoever connects.
+    Iam,
+}
+
+/// How to reach a database, and as whom; and, as far as the secret says, what of it is dumped.
 #[derive(Debug, Clone)]
 pub struct SecretValue {
     /// The engine.
@@ -99,7 +118,10 @@ pub struct SecretValue {
     pub database: String,
     /// The role.
     pub username: String,
-    /// Its password.
+    /// How the role proves who it is.
+    pub authentication: Authentication,
+    /// Its password. With [`Authentication::Iam`] a token; empty until one is put in its
+    /// place by [`SecretValue::with_password`].
     pub password: Hidden,
     /// Another bucket than the construct's.
     pub bucket: Option<String>,
@@ -107,102 +129,61 @@ pub struct SecretValue {
     pub sslmode: SslMode,
     /// Certificates in PEM to trust instead of the RDS bundle.
     pub sslrootcert: Option<String>,
+    /// What is dumped, and how. Tags win over it: [`DumpOptions::or`].
+    pub options: DumpOptions,
 }
 
 impl SecretValue {
     /// Reads the JSON text of a secret. Field names are those of the seed system
     /// (`username, password, databasename, endpoint, engine, bucketname`) or those that RDS
-    /// writes (`host, dbname, port, engine`), case-sensitive; fields of others are ignored.
+    /// writes (`host, dbname, port, engine`), case-sensitive; options have the names of their
+    /// tags. Fields of others are ignored.
     ///
     /// Errors are [`ErrorClass::Configuration`], name the field, and never show the value of
     /// the password.
     pub fn parse(text: &str) -> Result<Self> {
-        let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
-            return Err(wrong("the secret's value is no JSON object", EXAMPLE));
-        };
-        let fields = Fields(fields);
+        let fields = Fields::of(text)?;
         let engine = engine(&fields.required(&["engine"])?)?;
+        let sslmode = fields.sslmode()?;
+        let authentication = fields.authentication()?;
+        let password = match authentication {
+            Authentication::Password => Hidden(fields.raw_required("password")?),
+            Authentication::Iam => Hidden(String::new()),
+        };
+        if authentication == Authentication::Iam && !sslmode.is_always_tls() {
+            return Err(wrong(
+                format!(
+                    "the secret's field sslmode is {:?} and authentication is \"iam\"",
+                    sslmode.as_str()
+                ),
+                "RDS takes IAM tokens over TLS alone: use sslmode verify-full, verify-ca or \
+                 require",
+            ));
+        }
         Ok(Self {
             engine,
             host: fields.required(&["endpoint", "host"])?,
             port: fields.port()?.unwrap_or_else(|| engine.default_port()),
             database: fields.required(&["databasename", "dbname"])?,
             username: fields.required(&["username"])?,
-            password: Hidden(fields.raw_required("password")?),
+            authentication,
+            password,
             bucket: fields.text(&["bucketname"])?,
-            sslmode: fields.sslmode()?,
+            sslmode,
             sslrootcert: fields.text(&["sslrootcert"])?,
+            options: fields.options()?,
         })
     }
-}
 
-const EXAMPLE: &str = "Store it as key/value pairs: username, password, engine, \
-    endpoint (or host), databasename (or dbname), and optionally port, sslmode, bucketname";
+    /// The same with another password, or with a token.
+    #[must_use]
+    pub fn with_password(self, password: Hidden) -> Self {
+        Self { password, ..self }
+    }
+}
 
 fn wrong(what: impl Into<String>, hint: impl Into<String>) -> Error {
     Error::new(ErrorClass::Configuration, what, hint)
-}
-
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    /// The first of `names` that is there and not empty, trimmed.
-    fn text(&self, names: &[&str]) -> Result<Option<String>> {
-        for name in names {
-            match self.0.get(*name) {
-                None | Some(Value::Null) => {}
-                Some(Value::String(text)) if text.trim().is_empty() => {}
-                Some(Value::String(text)) => return Ok(Some(text.trim().to_owned())),
-                Some(_) => {
-                    return Err(wrong(format!("the secret's field {name} is no text"), EXAMPLE));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn required(&self, names: &[&str]) -> Result<String> {
-        self.text(names)?.ok_or_else(|| {
-            wrong(format!("the secret has no field {}", names.join(" or ")), EXAMPLE)
-        })
-    }
-
-    /// A password counts as it stands: spaces at its ends belong to it.
-    fn raw_required(&self, name: &str) -> Result<String> {
-        match self.0.get(name) {
-            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-            Some(Value::String(_) | Value::Null) | None => {
-                Err(wrong(format!("the secret has no field {name}"), EXAMPLE))
-            }
-            Some(_) => Err(wrong(format!("the secret's field {name} is no text"), EXAMPLE)),
-        }
-    }
-
-    fn port(&self) -> Result<Option<u16>> {
-        let port = match self.0.get("port") {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-            Some(Value::String(text)) => text.trim().to_owned(),
-            Some(other) => other.to_string(),
-        };
-        match port.parse::<u16>() {
-            Ok(number) if number > 0 => Ok(Some(number)),
-            _ => Err(wrong(
-                format!("the secret's field port is {port:?}"),
-                "Use a number from 1 to 65535",
-            )),
-        }
-    }
-
-    fn sslmode(&self) -> Result<SslMode> {
-        let Some(name) = self.text(&["sslmode", "tls"])? else { return Ok(SslMode::default()) };
-        SslMode::ALL.into_iter().find(|mode| mode.as_str() == name).ok_or_else(|| {
-            wrong(
-                format!("the secret's field sslmode is {name:?}"),
-                "Use disable, prefer, require, verify-ca or verify-full",
-            )
-        })
-    }
 }
 
 fn engine(name: &str) -> Result<EngineName> {
@@ -216,79 +197,4 @@ fn engine(name: &str) -> Result<EngineName> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn parse(value: &Value) -> Result<SecretValue> {
-        SecretValue::parse(&value.to_string())
-    }
-
-    #[test]
-    fn the_seeds_fields_are_read() {
-        let secret = parse(&json!({
-            "username": "app", "password": " p'w\"$*%\\ü ", "databasename": "shop",
-            "endpoint": "db.internal", "engine": "postgres", "bucketname": "elsewhere",
-        }))
-        .unwrap();
-        assert_eq!(secret.password.expose(), " p'w\"$*%\\ü ");
-        assert_eq!((secret.host.as_str(), secret.port), ("db.internal", 5432));
-        assert_eq!(secret.database, "shop");
-        assert_eq!(secret.bucket.as_deref(), Some("elsewhere"));
-        assert_eq!(secret.sslmode, SslMode::VerifyFull);
-    }
-
-    #[test]
-    fn what_rds_writes_is_read() {
-        for port in [json!(6432), json!("6432")] {
-            let secret = parse(&json!({
-                "username": "app", "password": "x", "dbname": "shop", "host": "db.internal",
-                "engine": "aurora-postgresql", "port": port, "sslmode": "require",
-                "dbInstanceIdentifier": "shop", "masterarn": null,
-            }))
-            .unwrap();
-            assert_eq!((secret.port, secret.sslmode), (6432, SslMode::Require));
-            assert_eq!(secret.bucket, None);
-        }
-    }
-
-    #[test]
-    fn errors_name_the_field_and_hide_the_password() {
-        let good = json!({
-            "username": "app", "password": "s3cr3t", "dbname": "shop", "host": "h", "engine": "postgres",
-        });
-        let with = |field: &str, value: Value| {
-            let mut secret = good.clone();
-            secret[field] = value;
-            parse(&secret).unwrap_err().to_string()
-        };
-        for (error, says) in [
-            (with("engine", json!("oracle")), "field engine is \"oracle\""),
-            (with("engine", json!(null)), "no field engine"),
-            (with("host", json!("")), "no field endpoint or host"),
-            (with("password", json!(12)), "field password is no text"),
-            (with("port", json!(70000)), "field port is \"70000\""),
-            (with("sslmode", json!("maybe")), "field sslmode is \"maybe\""),
-            (with("username", json!(["app"])), "field username is no text"),
-        ] {
-            assert!(error.contains(says), "{error}");
-            assert!(!error.contains("s3cr3t"), "{error}");
-        }
-        for text in ["s3cr3t", "{\"password\": \"s3cr3t\"", "[\"s3cr3t\"]", ""] {
-            let error = SecretValue::parse(text).unwrap_err();
-            assert!(error.to_string().contains("no JSON object"));
-            assert!(!format!("{error:?}").contains("s3cr3t"));
-        }
-        let shown = format!("{:?}", parse(&good).unwrap());
-        assert!(shown.contains("(hidden)") && !shown.contains("s3cr3t"), "{shown}");
-    }
-
-    proptest! {
-        #[test]
-        fn the_parser_never_panics(text in "\\PC{0,60}") {
-            let _ = SecretValue::parse(&text);
-        }
-    }
-}
+mod tests;

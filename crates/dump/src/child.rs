@@ -11,15 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use autodump_core::{Error, ErrorClass, Result};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How much of what a child wrote to its standard error is kept: its end, in bytes.
+/// How much of what a child wrote to its standard error is kept, in bytes: its end,
 const TAIL: usize = 8 * 1024;
+/// and its beginning, since a statement that is shown in full may be longer than that.
+const HEAD: usize = 4 * 1024;
+/// The most of one line that an error shows, in characters.
+const LINE: usize = 500;
 /// The variables of our own environment that a child gets to see.
 const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "LANG"];
 /// A larger pipe means fewer wake-ups. Best effort: the kernel may allow less.
@@ -34,6 +38,7 @@ pub struct Command {
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     files: Vec<Arc<OwnedFd>>,
+    discreet: bool,
 }
 
 impl Command {
@@ -45,7 +50,15 @@ impl Command {
             arguments: Vec::new(),
             environment: Vec::new(),
             files: Vec::new(),
+            discreet: false,
         }
+    }
+
+    /// What it writes to its standard error is not logged, since it is expected to complain.
+    #[must_use]
+    pub fn discreet(mut self) -> Self {
+        self.discreet = true;
+        self
     }
 
     /// Adds arguments. Everybody on the machine can read them: no secrets.
@@ -97,9 +110,10 @@ impl Command {
         if let Err(error) = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE) {
             tracing::debug!(what = %error, "the pipe keeps its size");
         }
-        let tail = Arc::new(Mutex::new(Tail::default()));
-        let listener = tokio::spawn(listen(self.name().to_owned(), stderr, Arc::clone(&tail)));
+        let tail = Arc::new(Mutex::new(Words::default()));
         let name = self.name().to_owned();
+        let loud = (!self.discreet).then(|| name.clone());
+        let listener = tokio::spawn(listen(loud, stderr, Arc::clone(&tail)));
         Ok(Running { name, child, stdout, tail, listener: Some(listener), exit: None })
     }
 
@@ -107,7 +121,7 @@ impl Command {
     /// came within `time`.
     pub async fn output(&self, limit: usize, time: Duration) -> Result<(Vec<u8>, Exit)> {
         let mut running = self.start()?;
-        let mut output = BytesMut::new();
+        let mut output = Vec::new();
         let work = async {
             while running.read(&mut output, 4096).await.map_err(cannot_read)? > 0 {
                 if output.len() > limit {
@@ -117,7 +131,7 @@ impl Command {
             running.exit().await.map_err(cannot_read)
         };
         match timeout(time, work).await {
-            Ok(exit) => Ok((output.to_vec(), exit?)),
+            Ok(exit) => Ok((output, exit?)),
             Err(_) => Err(Error::new(
                 ErrorClass::Source,
                 format!("{} gave no answer within {} s", self.name(), time.as_secs()),
@@ -168,6 +182,11 @@ impl fmt::Display for Exit {
         if lines.is_empty() {
             return f.write_str(" and wrote no error");
         }
+        let cut = |line: &&str| match line.char_indices().nth(LINE) {
+            Some((end, _)) => format!("{} …", &line[..end]),
+            None => (*line).to_owned(),
+        };
+        let lines: Vec<_> = lines.iter().map(cut).collect();
         write!(f, ": {}", lines.join(" / "))
     }
 }
@@ -178,7 +197,7 @@ pub struct Running {
     name: String,
     child: Child,
     stdout: ChildStdout,
-    tail: Arc<Mutex<Tail>>,
+    tail: Arc<Mutex<Words>>,
     listener: Option<JoinHandle<()>>,
     exit: Option<Exit>,
 }
@@ -186,7 +205,8 @@ pub struct Running {
 impl Running {
     /// Appends up to `limit` bytes of its standard output to `buffer`; 0 when it has closed
     /// it, which says nothing about success. Dropping the future loses nothing.
-    pub async fn read(&mut self, buffer: &mut BytesMut, limit: usize) -> io::Result<usize> {
+    pub async fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+        buffer.reserve(limit);
         self.stdout.read_buf(&mut buffer.limit(limit)).await
     }
 
@@ -221,25 +241,35 @@ impl Running {
     }
 }
 
-/// The end of a text of unknown length.
+/// Beginning and end of a text of unknown length.
 #[derive(Debug, Default)]
-struct Tail(VecDeque<u8>);
+struct Words {
+    first: Vec<u8>,
+    last: VecDeque<u8>,
+    has_gap: bool,
+}
 
-impl Tail {
+impl Words {
     fn push(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
-        let excess = self.0.len().saturating_sub(TAIL);
-        self.0.drain(..excess);
+        let room = HEAD - self.first.len();
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.first.extend(first);
+        self.last.extend(rest);
+        let excess = self.last.len().saturating_sub(TAIL);
+        self.has_gap |= excess > 0;
+        self.last.drain(..excess);
     }
 
     fn text(&self) -> String {
-        let (a, b) = self.0.as_slices();
-        String::from_utf8_lossy(&[a, b].concat()).trim_end().to_owned()
+        let (a, b) = self.last.as_slices();
+        let gap: &[u8] = if self.has_gap { b"\n\xe2\x80\xa6\n" } else { b"" };
+        String::from_utf8_lossy(&[&self.first, gap, a, b].concat()).trim_end().to_owned()
     }
 }
 
-/// Logs what a child writes to its standard error, line by line, and keeps the end of it.
-async fn listen(name: String, stderr: ChildStderr, tail: Arc<Mutex<Tail>>) {
+/// Logs what a child writes to its standard error, line by line with its name if there is one,
+/// and keeps the end of it.
+async fn listen(name: Option<String>, stderr: ChildStderr, tail: Arc<Mutex<Words>>) {
     let mut stderr = BufReader::new(stderr);
     let mut chunk = [0; 2048];
     let mut line = Vec::new();
@@ -247,7 +277,7 @@ async fn listen(name: String, stderr: ChildStderr, tail: Arc<Mutex<Tail>>) {
         tail.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..length]);
         for &byte in &chunk[..length] {
             if byte == b'\n' || line.len() == TAIL {
-                log_line(&name, &line);
+                log_line(name.as_deref(), &line);
                 line.clear();
             }
             if byte != b'\n' {
@@ -255,11 +285,11 @@ async fn listen(name: String, stderr: ChildStderr, tail: Arc<Mutex<Tail>>) {
             }
         }
     }
-    log_line(&name, &line);
+    log_line(name.as_deref(), &line);
 }
 
-fn log_line(program: &str, line: &[u8]) {
-    if !line.is_empty() {
+fn log_line(program: Option<&str>, line: &[u8]) {
+    if let (Some(program), false) = (program, line.is_empty()) {
         tracing::warn!(program, line = %String::from_utf8_lossy(line), "stderr");
     }
 }

@@ -19,11 +19,11 @@ async fn output_and_exit_code_come_back() {
 }
 
 #[tokio::test]
-async fn only_the_end_of_a_long_standard_error_is_kept() {
+async fn beginning_and_end_of_a_long_standard_error_are_kept() {
     let (_, exit) = run("i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done").await;
-    assert!(exit.stderr.len() <= TAIL);
-    assert!(exit.stderr.ends_with("line 2999"));
-    assert!(!exit.stderr.contains("line 1\n"));
+    assert!(exit.stderr.len() <= HEAD + TAIL + 10);
+    assert!(exit.stderr.starts_with("line 0\n") && exit.stderr.ends_with("line 2999"));
+    assert!(!exit.stderr.contains("line 1000\n"));
 }
 
 #[tokio::test]
@@ -68,4 +68,22 @@ async fn no_answer_in_time_is_an_error_of_the_source() {
 async fn a_program_that_is_not_there_is_named() {
     let error = Command::new("/nowhere/pg_dump").start().unwrap_err();
     assert!(error.what().starts_with("/nowhere/pg_dump cannot be started: No such file"));
+}
+
+#[test]
+fn beginning_and_end_of_long_complaints_are_kept() {
+    let mut words = Words::default();
+    words.push(b"first words");
+    assert_eq!(words.text(), "first words");
+    for _ in 0..100 {
+        words.push(&[b'x'; 500]);
+    }
+    words.push(b"last words");
+    let text = words.text();
+    assert!(text.starts_with("first wordsxxx") && text.ends_with("xxxlast words"));
+    assert!(text.contains("\n…\n") && text.len() < HEAD + TAIL + 10, "{}", text.len());
+
+    let status = std::process::Command::new("false").status().unwrap();
+    let exit = Exit { program: "pg_dump".to_owned(), status, stderr: "ü".repeat(4000) };
+    assert!(exit.to_string().chars().count() < LINE + 60, "{exit}");
 }

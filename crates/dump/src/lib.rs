@@ -1,16 +1,26 @@
 //! AutoDump's bytes in motion: from a database engine into an object store.
 //!
-//! [`run::run`] is one dump. It asks an [`engine::Engine`] for a child process, moves what
-//! the child writes through [`transfer`] into multipart uploads, and makes it a backup with
-//! [`publish`]. Nothing is published before the child has exited with 0, and nothing counts
-//! as a backup before its manifest is there.
+//! [`run::run`] is one dump. An [`engine::Engine`] reads a database and writes multipart
+//! uploads through an [`uploader::Uploader`]; [`publish`] makes them a backup. Nothing is
+//! published before everything was read without an error, and nothing counts as a backup
+//! before its manifest is there.
 
+mod assembly;
 pub mod child;
+pub mod codec;
 pub mod engine;
 pub mod open_uploads;
+pub mod output;
 pub mod part_size;
 pub mod progress;
 pub mod publish;
+pub mod restore;
+pub mod rows;
 pub mod run;
 mod stop;
 pub mod transfer;
+pub mod uploader;
+pub mod verify;
+
+pub use assembly::Staged;
+pub use stop::StopFlag;

@@ -54,7 +54,7 @@ impl<U: Upload> OpenUploads<U> {
         let (store, location) = (store.clone(), location.clone());
         let entries = Arc::clone(&self.entries);
         let (done, outcome) = oneshot::channel();
-        lock(&self.begun).spawn(async move {
+        self.spawn(async move {
             let created = store.create(&location, content_type).await.map(|upload| {
                 let upload = Arc::new(upload);
                 lock(&entries).push(Entry { location, upload: Arc::clone(&upload) });
@@ -64,6 +64,12 @@ impl<U: Upload> OpenUploads<U> {
             let _ = done.send(created);
         });
         outcome.await.unwrap_or_else(|_| Err(broke_down()))
+    }
+
+    fn spawn(&self, request: impl Future<Output = ()> + Send + 'static) {
+        let mut begun = lock(&self.begun);
+        while begun.try_join_next().is_some() {}
+        begun.spawn(request);
     }
 
     /// Strikes an upload out: it has been completed.

@@ -11,10 +11,11 @@ use autodump_core::ports::{Completion, ObjectLocation, Upload};
 use autodump_core::{Error, ErrorClass, Result};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};
+use futures_util::stream::{self, StreamExt};
 use tokio::time::{Instant, sleep};
 
+use crate::assembly::Staged;
 use crate::open_uploads::{OpenUploads, SharedStore};
-use crate::transfer::Staged;
 
 /// How long and how often a last step is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,9 @@ pub async fn stage_manifest<S: SharedStore>(
     Ok(StagedManifest { location, upload, completion })
 }
 
+/// How many objects are published at once.
+const TOGETHER: usize = 16;
+
 /// Publishes the data, then the manifest; it consumes both. When that ends before the
 /// manifest is known to be there, the error names the data that is.
 pub async fn publish<U: Upload>(
@@ -69,12 +73,14 @@ pub async fn publish<U: Upload>(
     patience: Patience,
 ) -> Result<()> {
     let mut published = Vec::new();
-    for Staged { location, upload, completion, .. } in data {
-        patiently(patience, &location, || upload.complete(completion.clone()))
-            .await
-            .map_err(|error| naming(error, &published))?;
+    let each = data.into_iter().map(|Staged { location, upload, completion, .. }| async move {
+        patiently(patience, &location, || upload.complete(completion.clone())).await?;
         open.completed(&upload);
-        published.push(location);
+        Ok(location)
+    });
+    let mut each = stream::iter(each).buffer_unordered(TOGETHER);
+    while let Some(outcome) = each.next().await {
+        published.push(outcome.map_err(|error| naming(error, &published))?);
     }
     let StagedManifest { location, upload, completion } = manifest;
     patiently(patience, &location, || upload.complete(completion.clone()))
@@ -108,14 +114,20 @@ async fn patiently<F: Future<Output = Result<()>>>(
     }
 }
 
+/// How many objects an error names.
+const NAMED: usize = 3;
+
 /// The error, with the data that was published before. Whether there is a manifest is not
 /// said: the answer to its completion may be what was lost.
 fn naming(error: Error, published: &[ObjectLocation]) -> Error {
     if published.is_empty() {
         return error;
     }
-    let names: Vec<_> =
-        published.iter().map(|at| format!("s3://{}/{}", at.bucket, at.key)).collect();
+    let mut names: Vec<_> =
+        published.iter().take(NAMED).map(|at| format!("s3://{}/{}", at.bucket, at.key)).collect();
+    if published.len() > NAMED {
+        names.push(format!("{} objects more", published.len() - NAMED));
+    }
     Error::new(
         error.class(),
         format!("{}; data was written to {}", error.what(), names.join(" and ")),

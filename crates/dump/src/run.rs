@@ -1,29 +1,26 @@
 //! One dump: from a secret's value to a published manifest, or to nothing at all.
 
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use autodump_core::hash::TagHash;
-use autodump_core::manifest::{self, Consistency, Manifest, Object, Target};
-use autodump_core::ports::{ObjectLocation, Upload};
-use autodump_core::secret::SecretValue;
+use autodump_core::manifest::{self, Manifest, Target};
+use autodump_core::options::DumpOptions;
+use autodump_core::ports::DatabaseAccess;
 use autodump_core::tags::Format;
+use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result, layout};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use bytes::BytesMut;
 use chrono::{DateTime, Utc};
 use tokio::time::{sleep, timeout};
 
-use crate::child::Running;
-use crate::engine::{Engine, Prepared};
-use crate::open_uploads::{OpenUploads, SharedStore};
+use crate::engine::{Content, Engine, Order, described};
+use crate::open_uploads::SharedStore;
+use crate::output::interrupted;
 use crate::progress::{Progress, mb_per_second};
 use crate::publish::{Patience, publish, stage_manifest};
-use crate::stop::Stop;
-use crate::transfer::{Limits, Source, Staged, Transfer};
+use crate::stop::{Stop, StopFlag};
+use crate::uploader::{Limits, Uploader};
 
 /// What is to be dumped, and for whom.
 #[derive(Debug, Clone)]
@@ -38,26 +35,25 @@ pub struct DumpJob {
     pub execution_arn: String,
     /// The Batch job; no two attempts may have the same id and number.
     pub job: manifest::Job,
-    /// How to reach the database.
-    pub secret: SecretValue,
-    /// Where it goes unless the secret names another bucket.
+    /// The database, unless the options ask for all.
+    pub database: String,
+    /// What is dumped, and how.
+    pub options: DumpOptions,
+    /// How far the backup is to be verified afterwards, for the manifest.
+    pub verify: Level,
+    /// Where it goes.
     pub bucket: String,
     /// AutoDump's version, for the manifest.
     pub autodump_version: String,
 }
 
-impl DumpJob {
-    fn location(&self, directory: &str, file: &str) -> ObjectLocation {
-        let bucket = self.secret.bucket.as_ref().unwrap_or(&self.bucket).clone();
-        ObjectLocation { bucket, key: format!("{directory}{file}") }
-    }
-}
-
 /// How a dump is carried out.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Memory, requests and parts.
+    /// Memory, requests and parts; more memory for more jobs.
     pub limits: Limits,
+    /// Connections that read at once unless the job says how many.
+    pub jobs: u16,
     /// How often progress is logged.
     pub progress: Duration,
     /// How long the manifest is tried.
@@ -82,6 +78,7 @@ impl Settings {
     pub fn new(now: fn() -> DateTime<Utc>) -> Self {
         Self {
             limits: Limits::default(),
+            jobs: default_jobs(),
             progress: Duration::from_secs(30),
             patience: Patience::default(),
             child_grace: Duration::from_secs(3),
@@ -93,25 +90,54 @@ impl Settings {
     }
 }
 
-/// Dumps, and returns the manifest that now proves the backup. On any failure, and when
-/// `stop` comes to its end, the dump program is ended, every upload is aborted, and nothing
-/// is left that looks like a backup.
-pub async fn run<E: Engine, S: SharedStore>(
+/// Twice the processors that the process may use, since a connection also waits.
+pub(crate) fn default_jobs() -> u16 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(2 * processors).unwrap_or(u16::MAX).clamp(2, 16)
+}
+
+/// Dumps, and returns the manifests that now prove the backups: one, or one for each database
+/// where all are asked for. On any failure, and when `stop` comes to its end, every program
+/// is ended, every upload is aborted, and nothing is left that looks like a backup. Of
+/// several databases those that succeed are kept, and the error names the others.
+pub async fn run<E: Engine, S: SharedStore, A: DatabaseAccess + 'static>(
     engine: &E,
     store: &S,
+    access: &Arc<A>,
     job: &DumpJob,
     settings: &Settings,
     stop: impl Future<Output = ()> + Send,
-) -> Result<Manifest> {
-    let open = OpenUploads::default();
-    let dump = Dump { engine, store, job, settings, open: &open };
+) -> Result<Vec<Manifest>> {
     let stop = pin!(stop);
     let mut stop = Stop::new(stop);
-    let outcome = dump.run(Pin::new(&mut stop)).await;
-    if outcome.is_err() {
-        open.abort_all(aborted_long_enough(stop, settings)).await;
+    let dump = Dump { engine, store, access, job, settings };
+    if job.options.all_databases != Some(true) {
+        let manifest = dump.one(&job.database, Pin::new(&mut stop)).await?;
+        return Ok(vec![manifest]);
     }
-    outcome
+    let databases = or_stop(Pin::new(&mut stop), engine.databases(access.as_ref())).await??;
+    let (mut manifests, mut failures) = (Vec::new(), Vec::new());
+    for database in &databases {
+        match dump.one(database, Pin::new(&mut stop)).await {
+            Ok(manifest) => manifests.push(manifest),
+            Err(error) if error.class() == ErrorClass::Interrupted => return Err(error),
+            Err(error) => {
+                tracing::error!(database, what = error.what(), "this database was not dumped");
+                failures.push((database, error));
+            }
+        }
+    }
+    if failures.is_empty() { Ok(manifests) } else { Err(summary(databases.len(), failures)) }
+}
+
+/// One error for several: a retry is worth it when it is for one of them.
+fn summary(all: usize, mut failures: Vec<(&String, Error)>) -> Error {
+    failures.sort_by_key(|(_, error)| !error.class().is_retried());
+    let each: Vec<_> =
+        failures.iter().map(|(database, error)| format!("{database}: {}", error.what())).collect();
+    let first = &failures[0].1;
+    let what = format!("{} of {all} databases were not dumped: {}", each.len(), each.join("; "));
+    Error::new(first.class(), what, first.hint())
 }
 
 /// The end of the time for aborting: early when somebody asks to stop, or has asked before.
@@ -126,83 +152,41 @@ async fn aborted_long_enough(stop: impl Future<Output = ()>, settings: &Settings
     }
 }
 
-struct Dump<'a, E, S: SharedStore> {
+struct Dump<'a, E, S, A> {
     engine: &'a E,
     store: &'a S,
+    access: &'a Arc<A>,
     job: &'a DumpJob,
     settings: &'a Settings,
-    open: &'a OpenUploads<S::Upload>,
 }
 
-impl<E: Engine, S: SharedStore> Dump<'_, E, S> {
-    async fn run(&self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<Manifest> {
-        let started_at = (self.settings.now)();
-        let job = self.job;
-        let prepared = or_stop(stop.as_mut(), self.engine.prepare(&job.secret)).await??;
-        let attempt = format!("{}:{}", job.job.id, job.job.attempt);
-        let (engine, arn) = (self.engine.name(), &job.resource_arn);
-        let directory = layout::run_directory(engine, arn, job.scheduled_for, &attempt);
-        let data = layout::data_file(&job.secret.database, prepared.extension);
-        let data = job.location(&directory, &data);
-        tracing::info!(
-            server_version = prepared.server_version,
-            client = prepared.client,
-            bucket = data.bucket,
-            key = data.key,
-            "dump begins"
-        );
-        let staged = self.transfer(data, &prepared, stop.as_mut()).await?;
-        let manifest = self.manifest(prepared, &staged, started_at);
-        let location = job.location(&directory, layout::MANIFEST);
-        let bytes = manifest_bytes(&manifest)?;
-        let staging = stage_manifest(self.store, self.open, location, bytes.into());
-        let staged_manifest = or_stop(stop.as_mut(), staging).await??;
-        let publishing = publish(self.open, staged, staged_manifest, self.settings.patience);
-        finish(stop, publishing, self.settings.publish_grace).await?;
-        log_success(&manifest);
-        Ok(manifest)
-    }
-
-    /// Everything the dump program writes, uploaded; the program has exited with 0 then.
-    async fn transfer(
+impl<E: Engine, S: SharedStore, A: DatabaseAccess + 'static> Dump<'_, E, S, A> {
+    async fn one(
         &self,
-        location: ObjectLocation,
-        prepared: &Prepared,
+        database: &str,
         mut stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Vec<Staged<S::Upload>>> {
+    ) -> Result<Manifest> {
         let progress = Arc::new(Progress::default());
-        let begin = Transfer::begin(
-            self.store,
-            self.open,
-            location,
-            prepared.expected_bytes,
-            self.settings.limits,
-            Arc::clone(&progress),
-        );
-        let transfer = or_stop(stop.as_mut(), begin).await??;
-        let mut child = prepared.command.start()?;
-        let mut output = Output { child: &mut child, engine: self.engine };
-        let outcome = tokio::select! {
-            biased;
-            () = stop => Err(interrupted("before the dump was complete; nothing was kept")),
-            never = progress.log_every(self.settings.progress) => match never {},
-            outcome = transfer.run(&mut output) => outcome,
-        };
-        if outcome.is_err() {
-            child.stop(self.settings.child_grace).await;
-        }
+        let limits = self.settings.limits.for_jobs(self.jobs());
+        let uploader = Uploader::new(self.store.clone(), limits, progress);
+        let outcome = self.published(database, &uploader, stop.as_mut()).await;
+        // After a success nothing is open but what turned out not to be needed.
+        uploader.abort_open(aborted_long_enough(stop, self.settings)).await;
         outcome
     }
 
-    fn manifest(
+    async fn published(
         &self,
-        prepared: Prepared,
-        staged: &[Staged<S::Upload>],
-        started_at: DateTime<Utc>,
-    ) -> Manifest {
-        let job = self.job;
-        let objects: Vec<_> = staged.iter().map(object).collect();
-        Manifest {
+        database: &str,
+        uploader: &Arc<Uploader<S>>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Manifest> {
+        let (job, started_at) = (self.job, (self.settings.now)());
+        let order = self.order(database);
+        tracing::info!(database, bucket = order.bucket, directory = order.directory, "dump begins");
+        let mut content = self.content(&order, uploader, stop.as_mut()).await?;
+        let objects = std::mem::take(&mut content.objects);
+        let manifest = Manifest {
             version: 1,
             target: Target {
                 arn: job.resource_arn.clone(),
@@ -210,12 +194,14 @@ impl<E: Engine, S: SharedStore> Dump<'_, E, S> {
             },
             engine: manifest::Engine {
                 name: self.engine.name().to_owned(),
-                server_version: prepared.server_version,
-                client: prepared.client,
+                server_version: content.server_version,
+                client: content.client,
             },
-            database: job.secret.database.clone(),
+            database: database.to_owned(),
             format: Format::Native,
-            consistency: Consistency::Snapshot,
+            consistency: content.consistency,
+            snapshot: content.snapshot,
+            method: content.method,
             scheduled_for: job.scheduled_for,
             started_at,
             finished_at: (self.settings.now)(),
@@ -223,19 +209,62 @@ impl<E: Engine, S: SharedStore> Dump<'_, E, S> {
             execution_arn: job.execution_arn.clone(),
             job: job.job.clone(),
             autodump_version: job.autodump_version.clone(),
-            restore: self.engine.restore_commands(&job.secret.database, &objects),
-            objects,
+            verify: job.verify,
+            objects: objects.iter().map(described).collect(),
+            tables: content.tables,
+            restore: content.restore,
+        };
+        let open = uploader.open();
+        let bytes = manifest_bytes(&manifest)?;
+        let location = order.location(layout::MANIFEST);
+        let staging = stage_manifest(self.store, open, location, bytes.into());
+        let staged_manifest = or_stop(stop.as_mut(), staging).await??;
+        let publishing = publish(open, objects, staged_manifest, self.settings.patience);
+        finish(stop, publishing, self.settings.publish_grace).await?;
+        log_success(&manifest, &order, uploader.progress());
+        Ok(manifest)
+    }
+
+    fn jobs(&self) -> u16 {
+        self.job.options.jobs.unwrap_or(self.settings.jobs)
+    }
+
+    fn order(&self, database: &str) -> Order<A> {
+        let job = self.job;
+        let mut attempt = format!("{}:{}", job.job.id, job.job.attempt);
+        if job.options.all_databases == Some(true) {
+            attempt = layout::attempt_of_database(&attempt, database);
+        }
+        let (engine, arn) = (self.engine.name(), &job.resource_arn);
+        Order {
+            access: Arc::clone(self.access),
+            database: database.to_owned(),
+            options: DumpOptions { jobs: Some(self.jobs()), ..job.options.clone() },
+            bucket: job.bucket.clone(),
+            directory: layout::run_directory(engine, arn, job.scheduled_for, &attempt),
         }
     }
-}
 
-fn object<U: Upload>(staged: &Staged<U>) -> Object {
-    Object {
-        bucket: staged.location.bucket.clone(),
-        key: staged.location.key.clone(),
-        bytes: staged.completion.bytes,
-        sha256: hex::encode(staged.sha256),
-        crc64nvme: BASE64_STANDARD.encode(staged.completion.crc64nvme.to_be_bytes()),
+    /// Everything uploaded; the engine's programs have ended well then.
+    async fn content(
+        &self,
+        order: &Order<A>,
+        uploader: &Arc<Uploader<S>>,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Content<S::Upload>> {
+        let (raise, flag) = StopFlag::new();
+        let mut work = pin!(self.engine.dump(order, uploader, flag));
+        tokio::select! {
+            biased;
+            () = stop => {
+                raise.send_replace(true);
+                // What it comes to now does not matter, only that its programs end.
+                drop(timeout(self.settings.child_grace, work).await);
+                Err(interrupted("before the dump was complete; nothing was kept"))
+            }
+            never = uploader.progress().log_every(self.settings.progress) => match never {},
+            outcome = &mut work => outcome,
+        }
     }
 }
 
@@ -248,19 +277,19 @@ fn manifest_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn log_success(manifest: &Manifest) {
+fn log_success<A>(manifest: &Manifest, order: &Order<A>, progress: &Progress) {
     let time = (manifest.finished_at - manifest.started_at).to_std().unwrap_or_default();
-    for object in &manifest.objects {
-        tracing::info!(
-            bucket = object.bucket,
-            key = object.key,
-            bytes = object.bytes,
-            sha256 = object.sha256,
-            seconds = time.as_secs(),
-            mb_per_second = mb_per_second(object.bytes, time),
-            "backup complete"
-        );
-    }
+    let bytes: u64 = manifest.objects.iter().map(|object| object.bytes).sum();
+    tracing::info!(
+        manifest = format!("s3://{}/{}{}", order.bucket, order.directory, layout::MANIFEST),
+        objects = manifest.objects.len(),
+        bytes,
+        bytes_read = progress.read(),
+        rows = manifest.tables.iter().map(|table| table.rows).sum::<u64>(),
+        seconds = time.as_secs(),
+        mb_per_second = mb_per_second(progress.read(), time),
+        "backup complete"
+    );
 }
 
 /// The work's outcome, unless `stop` comes first.
@@ -290,39 +319,4 @@ async fn finish(
     timeout(grace, publishing).await.unwrap_or_else(|_| {
         Err(interrupted("while the backup was being published; without a manifest it is none"))
     })
-}
-
-fn interrupted(when: &str) -> Error {
-    Error::new(
-        ErrorClass::Interrupted,
-        format!("somebody asked the dumper to stop (SIGTERM) {when}"),
-        "Start the run again if that was not meant",
-    )
-}
-
-/// A child's standard output as the source of a dump: it ends only when the child has
-/// exited with 0.
-struct Output<'a, E> {
-    child: &'a mut Running,
-    engine: &'a E,
-}
-
-impl<E: Engine> Source for Output<'_, E> {
-    async fn read(&mut self, buffer: &mut BytesMut, limit: usize) -> Result<usize> {
-        let length = self.child.read(buffer, limit).await.map_err(unreadable)?;
-        if length > 0 {
-            return Ok(length);
-        }
-        let exit = self.child.exit().await.map_err(unreadable)?;
-        if exit.status.success() { Ok(0) } else { Err(self.engine.explain(&exit)) }
-    }
-}
-
-fn unreadable(error: io::Error) -> Error {
-    Error::new(
-        ErrorClass::Internal,
-        format!("the dump program cannot be listened to: {error}"),
-        "Start the run again, and report this if it repeats",
-    )
-    .caused_by(error)
 }

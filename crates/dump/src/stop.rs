@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::sync::watch;
+
 /// A request to stop that stays made: it may be awaited again after it came.
 #[derive(Debug)]
 pub(crate) struct Stop<'a, F> {
@@ -24,5 +26,25 @@ impl<F: Future<Output = ()>> Future for Stop<'_, F> {
             self.came = self.wish.as_mut().poll(context).is_ready();
         }
         if self.came { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The request to stop as an engine sees it: it may end its programs in its own way before it
+/// is dropped.
+#[derive(Debug, Clone)]
+pub struct StopFlag(watch::Receiver<bool>);
+
+impl StopFlag {
+    /// A flag, and who raises it.
+    pub(crate) fn new() -> (watch::Sender<bool>, Self) {
+        let (raise, flag) = watch::channel(false);
+        (raise, Self(flag))
+    }
+
+    /// Waits until it is raised, perhaps for ever.
+    pub async fn raised(&mut self) {
+        if self.0.wait_for(|raised| *raised).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

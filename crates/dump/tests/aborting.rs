@@ -11,7 +11,7 @@ use autodump_core::ports::{Completion, ObjectLocation, ObjectStore, PartReceipt,
 use autodump_core::testing::MemoryStore;
 use autodump_dump::run::{Settings, run};
 use bytes::Bytes;
-use support::{Script, job, settings};
+use support::{Script, access, job, settings};
 use tokio::time::{Instant, sleep};
 
 /// A store whose answers to some requests come late, although these take effect: at once
@@ -61,7 +61,7 @@ async fn outcome(
     stop: impl Future<Output = ()> + Send,
 ) -> (ErrorClass, Duration, usize) {
     let start = Instant::now();
-    let error = run(&Script(script), store, &job(), settings, stop).await.unwrap_err();
+    let error = run(&Script(script), store, &access(), &job(), settings, stop).await.unwrap_err();
     (error.class(), start.elapsed(), store.inner.open_uploads().len())
 }
 

@@ -6,12 +6,14 @@ mod support;
 use std::time::{Duration, Instant};
 
 use autodump_core::ErrorClass;
+use autodump_core::manifest::Manifest;
+use autodump_core::options::DumpOptions;
 use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
 use autodump_dump::publish::Patience;
 use autodump_dump::run::{Settings, run};
-use autodump_dump::transfer::Limits;
+use autodump_dump::uploader::Limits;
 use sha2::{Digest, Sha256};
-use support::{Script, job, now, settings};
+use support::{Script, access, job, now, settings};
 use tokio::time::sleep;
 
 /// 20 MiB in three parts.
@@ -19,6 +21,12 @@ const THREE_PARTS: &str = "head -c 20971520 /dev/zero";
 
 fn never() -> impl Future<Output = ()> + Send {
     std::future::pending()
+}
+
+/// The manifest of a run that makes one.
+fn one(outcome: autodump_core::Result<Vec<Manifest>>) -> Manifest {
+    let [manifest] = outcome.unwrap().try_into().unwrap();
+    manifest
 }
 
 fn left_nothing(store: &MemoryStore) {
@@ -30,7 +38,7 @@ fn left_nothing(store: &MemoryStore) {
 async fn a_dump_that_succeeds_has_its_manifest_beside_it() {
     let store = MemoryStore::default();
     let engine = Script("printf 'hello, '; sleep 0.1; printf world");
-    let manifest = run(&engine, &store, &job(), &settings(), never()).await.unwrap();
+    let manifest = one(run(&engine, &store, &access(), &job(), &settings(), never()).await);
     let [proof, data] = store.keys().try_into().unwrap();
     let directory = data.strip_suffix("shop.dump").unwrap();
     assert_eq!(proof, format!("{directory}manifest.json"));
@@ -50,15 +58,31 @@ async fn a_dump_that_succeeds_has_its_manifest_beside_it() {
     assert_eq!(store.open_uploads(), Vec::<String>::new());
 }
 
+/// Each database is a backup of its own; one that fails does not stop the others.
 #[tokio::test]
-async fn the_secret_may_name_another_bucket() {
+async fn all_databases_of_a_server_are_backed_up_each_by_itself() {
     let store = MemoryStore::default();
-    let mut job = job();
-    job.secret.bucket = Some("elsewhere".to_owned());
-    run(&Script("echo x"), &store, &job, &settings(), never()).await.unwrap();
-    for key in store.keys() {
-        assert!(store.object("elsewhere", &key).is_some(), "{key}");
+    let options = DumpOptions { all_databases: Some(true), ..DumpOptions::default() };
+    let job = autodump_dump::run::DumpJob { options, ..job() };
+    let engine = Script("echo \"$1\"");
+    let manifests = run(&engine, &store, &access(), &job, &settings(), never()).await.unwrap();
+    let databases: Vec<_> = manifests.iter().map(|manifest| manifest.database.as_str()).collect();
+    assert_eq!(databases, ["first", "shop", "third"]);
+    assert_eq!(store.keys().len(), 6);
+    for manifest in &manifests {
+        let [object] = manifest.objects.as_slice() else { panic!("{manifest:?}") };
+        let content = store.object("backups", &object.key).unwrap().content;
+        assert_eq!(content, format!("{}\n", manifest.database));
     }
+
+    let store = MemoryStore::default();
+    let engine = Script("echo \"$1\"; test \"$1\" != shop || { echo broken >&2; exit 7; }");
+    let error = run(&engine, &store, &access(), &job, &settings(), never()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Engine);
+    assert!(error.what().starts_with("1 of 3 databases were not dumped: shop: "), "{error}");
+    assert!(error.what().ends_with("exit code 7: broken"), "{error}");
+    assert_eq!(store.keys().len(), 4);
+    assert_eq!(store.open_uploads(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -71,7 +95,8 @@ async fn a_child_that_fails_leaves_nothing() {
     ] {
         let store = MemoryStore::default();
         let engine = Script(script.leak());
-        let error = run(&engine, &store, &job(), &settings(), never()).await.unwrap_err();
+        let error =
+            run(&engine, &store, &access(), &job(), &settings(), never()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Engine);
         assert!(error.what().contains(says), "{error}");
         left_nothing(&store);
@@ -92,7 +117,8 @@ async fn whatever_call_fails_nothing_is_left() {
         let inner = MemoryStore::default();
         let store = FaultyStore::new(inner.clone(), vec![fault]);
         let engine = Script(THREE_PARTS);
-        let error = run(&engine, &store, &job(), &settings(), never()).await.unwrap_err();
+        let error =
+            run(&engine, &store, &access(), &job(), &settings(), never()).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Destination, "{fault:?}");
         assert!(error.what().contains("fault injected"), "{error}");
         left_nothing(&inner);
@@ -105,7 +131,7 @@ async fn data_and_manifest_are_tried_patiently() {
         let inner = MemoryStore::default();
         let fault = Fault { times: 3, ..Fault::nth(Call::Complete, first) };
         let store = FaultyStore::new(inner.clone(), vec![fault]);
-        run(&Script(THREE_PARTS), &store, &job(), &settings(), never()).await.unwrap();
+        run(&Script(THREE_PARTS), &store, &access(), &job(), &settings(), never()).await.unwrap();
         assert_eq!(store.count(Call::Complete), 5);
         assert_eq!(inner.keys().len(), 2);
     }
@@ -116,7 +142,9 @@ async fn data_without_manifest_is_named() {
     let inner = MemoryStore::default();
     let fault = Fault { times: u32::MAX, ..Fault::nth(Call::Complete, 2) };
     let store = FaultyStore::new(inner.clone(), vec![fault]);
-    let error = run(&Script(THREE_PARTS), &store, &job(), &settings(), never()).await.unwrap_err();
+    let error = run(&Script(THREE_PARTS), &store, &access(), &job(), &settings(), never())
+        .await
+        .unwrap_err();
     let [data] = inner.keys().try_into().unwrap();
     assert!(error.what().ends_with(&format!("; data was written to s3://backups/{data}")));
     assert!(error.hint().starts_with("If there is no manifest.json beside it, it is no backup"));
@@ -129,7 +157,8 @@ async fn data_without_manifest_is_named() {
 async fn a_manifest_that_is_refused_for_good_is_not_tried_again() {
     let fault = Fault { class: ErrorClass::Credentials, times: 9, ..Fault::nth(Call::Complete, 2) };
     let store = FaultyStore::new(MemoryStore::default(), vec![fault]);
-    let error = run(&Script("echo x"), &store, &job(), &settings(), never()).await.unwrap_err();
+    let error =
+        run(&Script("echo x"), &store, &access(), &job(), &settings(), never()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Credentials);
     assert_eq!(store.count(Call::Complete), 2);
 }
@@ -141,7 +170,8 @@ async fn a_manifest_that_may_be_there_is_not_denied() {
     let fault = Fault { takes_effect: true, ..Fault::nth(Call::Complete, 2) };
     let fault = Fault { class: ErrorClass::Credentials, ..fault };
     let store = FaultyStore::new(inner.clone(), vec![fault]);
-    let error = run(&Script("echo x"), &store, &job(), &settings(), never()).await.unwrap_err();
+    let error =
+        run(&Script("echo x"), &store, &access(), &job(), &settings(), never()).await.unwrap_err();
     assert_eq!(inner.keys().len(), 2);
     let text = error.to_string();
     assert!(text.contains("data was written to s3://"), "{text}");
@@ -154,7 +184,7 @@ async fn an_abort_that_fails_does_not_hide_why_it_was_needed() {
     let inner = MemoryStore::default();
     let store = FaultyStore::new(inner.clone(), vec![Fault::nth(Call::Abort, 1)]);
     let engine = Script("head -c 9000000 /dev/zero; echo the reason >&2; exit 1");
-    let error = run(&engine, &store, &job(), &settings(), never()).await.unwrap_err();
+    let error = run(&engine, &store, &access(), &job(), &settings(), never()).await.unwrap_err();
     assert!(error.what().contains("the reason"), "{error}");
     assert_eq!(inner.open_uploads().len(), 1);
 }
@@ -165,7 +195,8 @@ async fn asked_to_stop_it_stops_and_leaves_nothing() {
         let store = MemoryStore::sink();
         let start = Instant::now();
         let stop = sleep(Duration::from_millis(300));
-        let error = run(&Script(script), &store, &job(), &settings(), stop).await.unwrap_err();
+        let error =
+            run(&Script(script), &store, &access(), &job(), &settings(), stop).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Interrupted, "{script}");
         assert!(start.elapsed() < Duration::from_secs(9), "{script}: {:?}", start.elapsed());
         left_nothing(&store);
@@ -181,13 +212,14 @@ async fn asked_to_stop_while_publishing_it_finishes_if_that_is_quick() {
         Patience { first_pause: pause, longest_pause: pause, total: Duration::from_mins(1) };
     let settings = Settings { patience, ..settings() };
     let stop = sleep(Duration::from_millis(250));
-    run(&Script("echo x"), &store, &job(), &settings, stop).await.unwrap();
+    run(&Script("echo x"), &store, &access(), &job(), &settings, stop).await.unwrap();
 
     let fault = Fault { times: u32::MAX, ..fault };
     let store = FaultyStore::new(MemoryStore::default(), vec![fault]);
     let settings = Settings { publish_grace: Duration::from_millis(300), ..settings };
     let stop = sleep(Duration::from_millis(250));
-    let error = run(&Script("echo x"), &store, &job(), &settings, stop).await.unwrap_err();
+    let error =
+        run(&Script("echo x"), &store, &access(), &job(), &settings, stop).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Interrupted);
 }
 
@@ -198,7 +230,7 @@ async fn when_the_parts_are_used_up_it_goes_on_in_a_further_object() {
     let settings = Settings { limits, ..settings() };
     let script = "i=0; while [ $i -lt 5000000 ]; do echo line $i; i=$((i+10)); done | head -c 40000000; \
                   head -c 30000000 /dev/zero";
-    let manifest = run(&Script(script), &store, &job(), &settings, never()).await.unwrap();
+    let manifest = one(run(&Script(script), &store, &access(), &job(), &settings, never()).await);
     let keys: Vec<_> = manifest.objects.iter().map(|object| object.key.as_str()).collect();
     assert_eq!(keys.len(), 3, "{keys:?}");
     assert!(keys[0].ends_with("/shop.dump") && keys[2].ends_with("/shop.dump.3"), "{keys:?}");
@@ -219,7 +251,7 @@ async fn progress_is_in_the_log() {
     let settings = Settings { progress: Duration::from_millis(100), ..settings() };
     let dump = async {
         let script = Script("head -c 1000000 /dev/zero; sleep 0.5");
-        run(&script, &MemoryStore::default(), &job(), &settings, never()).await
+        run(&script, &MemoryStore::default(), &access(), &job(), &settings, never()).await
     };
     let _guard = tracing::subscriber::set_default(subscriber);
     dump.await.unwrap();

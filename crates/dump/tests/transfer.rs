@@ -7,10 +7,9 @@ use std::time::Duration;
 use autodump_core::ports::{ObjectLocation, Upload as _};
 use autodump_core::testing::MemoryStore;
 use autodump_core::{Error, ErrorClass, Result};
-use autodump_dump::open_uploads::OpenUploads;
 use autodump_dump::progress::Progress;
-use autodump_dump::transfer::{Limits, Source, Transfer};
-use bytes::BytesMut;
+use autodump_dump::transfer::{Source, transfer};
+use autodump_dump::uploader::{Limits, Uploader};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +24,7 @@ struct Pieces<'a> {
 }
 
 impl Source for Pieces<'_> {
-    async fn read(&mut self, buffer: &mut BytesMut, limit: usize) -> Result<usize> {
+    async fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> Result<usize> {
         tokio::task::yield_now().await;
         if self.content.is_empty() && self.fails_at_end {
             return Err(Error::new(ErrorClass::Source, "the end is not the end", "None"));
@@ -44,14 +43,12 @@ fn location() -> ObjectLocation {
 }
 
 async fn upload(source: &mut Pieces<'_>, limits: Limits, store: &MemoryStore) -> Result<Vec<u8>> {
-    let open = OpenUploads::default();
     let progress = Arc::new(Progress::default());
-    let transfer =
-        Transfer::begin(store, &open, location(), 0, limits, Arc::clone(&progress)).await?;
-    let staged = match transfer.run(source).await {
+    let uploader = Uploader::new(store.clone(), limits, Arc::clone(&progress));
+    let staged = match transfer(&uploader, location(), 0, source).await {
         Ok(staged) => staged,
         Err(error) => {
-            open.abort_all(tokio::time::sleep(Duration::from_secs(1))).await;
+            uploader.abort_open(tokio::time::sleep(Duration::from_secs(1))).await;
             return Err(error);
         }
     };

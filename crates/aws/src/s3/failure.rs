@@ -10,6 +10,13 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use crate::failure::{has_no_credentials, in_words};
 
 const RETRY: &str = "S3 did not take it after several attempts: start the run again";
+const READ_RETRY: &str = "S3 did not give it after several attempts: start again";
+const REPLACED: &str = "Somebody wrote another object there meanwhile: start again";
+const REMOVED: &str = "A backup is whole only with all its objects: look who removed it";
+/// What to do about an object that has fewer bytes than its backup says.
+pub(super) const SHORTER: &str =
+    "A backup is whole only with all its bytes: look who replaced the object";
+const ARCHIVED: &str = "The object is in an archive class of S3: let S3 restore it first";
 const KMS: &str = "The KMS key cannot be used: it has to exist, be enabled and in this region";
 const OURS: &str = "Report this: it is a fault of AutoDump";
 
@@ -39,7 +46,7 @@ pub(super) fn gone<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     code(error) == "NoSuchUpload"
 }
 
-/// The error that a failed request stands for: `what` did not happen, where and why.
+/// The error that a failed request to write stands for: `what` did not happen, where and why.
 pub(super) fn failure<E>(
     what: &str,
     location: &ObjectLocation,
@@ -48,7 +55,57 @@ pub(super) fn failure<E>(
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let (class, hint) = meaning(&error, location);
+    let (class, hint) = meaning(&error, &location.bucket);
+    told(what, location, error, class, hint)
+}
+
+/// The error that a failed request to read stands for. What a backup lacks is of class
+/// verification; a bucket that does not answer is, as for writing, of class destination.
+pub(super) fn read_failure<E>(
+    what: &str,
+    location: &ObjectLocation,
+    error: SdkError<E, HttpResponse>,
+) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let bucket = &location.bucket;
+    let (class, hint) = match code(&error) {
+        "NoSuchKey" => (ErrorClass::Verification, REMOVED.to_owned()),
+        "InvalidRange" => (ErrorClass::Verification, SHORTER.to_owned()),
+        "PreconditionFailed" => (ErrorClass::Verification, REPLACED.to_owned()),
+        "InvalidObjectState" => (ErrorClass::Configuration, ARCHIVED.to_owned()),
+        "AccessDenied" | "AllAccessDisabled" => (
+            ErrorClass::Credentials,
+            format!(
+                "The role may not read there, or nothing is there and it may not list the bucket: \
+                 look at its policy, that of bucket {bucket}, and that of the bucket's key"
+            ),
+        ),
+        "NoSuchBucket" | "InvalidBucketName" => (
+            ErrorClass::Configuration,
+            format!("There is no bucket {bucket}: correct the address of the backup"),
+        ),
+        _ => match meaning(&error, bucket) {
+            (ErrorClass::Destination, hint) if hint == RETRY => {
+                (ErrorClass::Destination, READ_RETRY.to_owned())
+            }
+            meaning => meaning,
+        },
+    };
+    told(what, location, error, class, hint)
+}
+
+fn told<E>(
+    what: &str,
+    location: &ObjectLocation,
+    error: SdkError<E, HttpResponse>,
+    class: ErrorClass,
+    hint: String,
+) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
     let why = match &error {
         SdkError::ServiceError(answer) if answer.err().code().is_some() => {
             let code = answer.err().code().unwrap_or_default();
@@ -63,9 +120,8 @@ where
 
 fn meaning<E: ProvideErrorMetadata>(
     error: &SdkError<E, HttpResponse>,
-    location: &ObjectLocation,
+    bucket: &str,
 ) -> (ErrorClass, String) {
-    let bucket = &location.bucket;
     match code(error) {
         "" if nobody(error) => unsigned(error),
         "AccessDenied" | "AllAccessDisabled" => (

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use autodump_aws::s3::Options;
-use autodump_core::ports::ObjectLocation;
+use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::testing::contract::{Inspect, Strictness, all};
+use autodump_core::testing::reading;
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -55,4 +56,27 @@ async fn a_real_server_keeps_the_contract() {
     std::fs::create_dir(root.path().join("backups")).unwrap();
     let store = super::store(&serve(root.path()).await, Options::default()).await;
     all(&store, &Files(root.path().to_owned()), "backups", STRICTNESS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_is_read_as_the_contract_says() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("backups")).unwrap();
+    let store = super::store(&serve(root.path()).await, Options::default()).await;
+    reading::all(&store, "backups").await;
+}
+
+/// More than the thousand that a page holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_many_pages_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("backups/many");
+    std::fs::create_dir_all(&directory).unwrap();
+    let names: Vec<_> = (0..2345).map(|number| format!("many/{number:05}")).collect();
+    for name in &names {
+        std::fs::write(root.path().join("backups").join(name), "x").unwrap();
+    }
+    let store = super::store(&serve(root.path()).await, Options::default()).await;
+    let listed = store.list("backups", "many/").await.unwrap();
+    assert!(listed.iter().map(|found| &found.key).eq(&names), "{} of 2345", listed.len());
 }

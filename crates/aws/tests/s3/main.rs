@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod contract;
+mod reads;
 mod requests;
 mod scripted;
 

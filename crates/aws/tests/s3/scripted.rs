@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) enum Answer {
     /// Answers with a status, extra header lines and a body.
     Http(u16, &'static str, String),
+    /// Announces so many bytes, sends this body, and closes the connection.
+    Cut(u16, String, usize, String),
     /// Closes the connection without a word.
     HangUp,
 }
@@ -69,13 +71,15 @@ async fn serve(mut socket: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
         let last = state.answers.len() == 1;
         if last { state.answers.front().cloned() } else { state.answers.pop_front() }
     };
-    if let Some(Answer::Http(status, headers, body)) = answer {
-        let text = format!(
-            "HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        );
-        socket.write_all(text.as_bytes()).await.ok()?;
-    }
+    let (status, headers, length, body) = match answer {
+        Some(Answer::Http(status, headers, body)) => (status, headers.to_owned(), body.len(), body),
+        Some(Answer::Cut(status, headers, length, body)) => (status, headers, length, body),
+        Some(Answer::HangUp) | None => return socket.shutdown().await.ok(),
+    };
+    let text = format!(
+        "HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    socket.write_all(text.as_bytes()).await.ok()?;
     socket.shutdown().await.ok()
 }
 

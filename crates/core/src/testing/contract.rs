@@ -50,11 +50,11 @@ pub async fn all<S: ObjectStore>(
     }
 }
 
-fn at(bucket: &str, key: &str) -> ObjectLocation {
+pub(super) fn at(bucket: &str, key: &str) -> ObjectLocation {
     ObjectLocation { bucket: bucket.to_owned(), key: format!("postgres/contract/{key}") }
 }
 
-fn pattern(length: usize, seed: u8) -> Bytes {
+pub(super) fn pattern(length: usize, seed: u8) -> Bytes {
     (0..=250u8).cycle().take(length).map(|byte| byte ^ seed).collect()
 }
 
@@ -93,7 +93,7 @@ async fn create<S: ObjectStore>(store: &S, location: &ObjectLocation) -> S::Uplo
     created.unwrap_or_else(|error| panic!("no upload to {location:?}: {error}"))
 }
 
-async fn publish<S: ObjectStore>(store: &S, location: &ObjectLocation, body: &Bytes) {
+pub(super) async fn publish<S: ObjectStore>(store: &S, location: &ObjectLocation, body: &Bytes) {
     let upload = create(store, location).await;
     let part = put(&upload, 1, body).await;
     let done = upload.complete(completion(vec![part], false)).await;

@@ -1,12 +1,15 @@
 //! A store that fails when it is told to.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorClass, Result};
-use crate::ports::{Completion, ObjectLocation, ObjectStore, PartReceipt, Upload};
+use crate::ports::{
+    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, PartReceipt, Upload,
+};
 
 /// The kinds of calls that a store gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +22,10 @@ pub enum Call {
     Complete,
     /// [`Upload::abort`].
     Abort,
+    /// [`ObjectReader::get`].
+    Get,
+    /// [`ObjectReader::list`].
+    List,
 }
 
 /// Which calls fail, and how.
@@ -44,36 +51,57 @@ impl Fault {
     }
 }
 
+/// A content that ends in an error.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Whose content: that of this [`Call::Get`], from 1.
+    pub nth_get: u32,
+    /// After how many bytes.
+    pub after: u64,
+    /// The class of the error.
+    pub class: ErrorClass,
+}
+
 #[derive(Debug)]
 struct Plan {
     faults: Vec<Fault>,
+    cuts: Vec<Cut>,
     counts: Mutex<BTreeMap<Call, u32>>,
 }
 
 impl Plan {
     /// Counts a call, and says what is to go wrong with it.
-    fn meet(&self, call: Call) -> Option<(Fault, u32)> {
+    fn meet(&self, call: Call) -> (Option<Fault>, u32) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(call).or_default();
         *count += 1;
         let count = *count;
-        self.faults
-            .iter()
-            .find(|f| f.call == call && count >= f.nth && count - f.nth < f.times)
-            .map(|fault| (*fault, count))
+        let fits = |f: &&Fault| f.call == call && count >= f.nth && count - f.nth < f.times;
+        (self.faults.iter().find(fits).copied(), count)
     }
 
     async fn pass<T>(&self, call: Call, real: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let Some((fault, count)) = self.meet(call) else { return real.await };
+        self.pass_counted(call, real).await.map(|(answer, _)| answer)
+    }
+
+    /// The answer, and the number of the call.
+    async fn pass_counted<T>(
+        &self,
+        call: Call,
+        real: impl Future<Output = Result<T>> + Send,
+    ) -> Result<(T, u32)> {
+        let (fault, count) = self.meet(call);
+        let Some(fault) = fault else { return Ok((real.await?, count)) };
         if fault.takes_effect {
             real.await?;
         }
-        Err(Error::new(
-            fault.class,
-            format!("fault injected into {call:?} number {count}"),
-            "This is the faulty store of a test",
-        ))
+        Err(injected(fault.class, &format!("into {call:?} number {count}")))
     }
+}
+
+fn injected(class: ErrorClass, whereto: &str) -> Error {
+    let what = format!("fault injected {whereto}");
+    Error::new(class, what, "This is the faulty store of a test")
 }
 
 /// Wraps a store and makes chosen calls fail. Clones count together.
@@ -86,7 +114,15 @@ pub struct FaultyStore<S> {
 impl<S> FaultyStore<S> {
     /// `inner`, with these faults.
     pub fn new(inner: S, faults: Vec<Fault>) -> Self {
-        Self { inner, plan: Arc::new(Plan { faults, counts: Mutex::default() }) }
+        let plan = Plan { faults, cuts: Vec::new(), counts: Mutex::default() };
+        Self { inner, plan: Arc::new(plan) }
+    }
+
+    /// The same, counting anew, with these contents cut off.
+    #[must_use]
+    pub fn with_cuts(self, cuts: Vec<Cut>) -> Self {
+        let plan = Plan { faults: self.plan.faults.clone(), cuts, counts: Mutex::default() };
+        Self { inner: self.inner, plan: Arc::new(plan) }
     }
 
     /// How many calls of a kind there were, failed ones included.
@@ -125,5 +161,46 @@ impl<U: Upload> Upload for FaultyUpload<U> {
 
     async fn abort(&self) -> Result<()> {
         self.plan.pass(Call::Abort, self.inner.abort()).await
+    }
+}
+
+impl<S: ObjectReader> ObjectReader for FaultyStore<S> {
+    type Content = FaultyContent<S::Content>;
+
+    async fn get(
+        &self,
+        location: &ObjectLocation,
+        range: Option<Range<u64>>,
+    ) -> Result<Self::Content> {
+        let real = self.inner.get(location, range);
+        let (inner, count) = self.plan.pass_counted(Call::Get, real).await?;
+        let cut = self.plan.cuts.iter().find(|cut| cut.nth_get == count).copied();
+        Ok(FaultyContent { inner, cut })
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+        self.plan.pass(Call::List, self.inner.list(bucket, prefix)).await
+    }
+}
+
+/// A content out of a [`FaultyStore`].
+#[derive(Debug)]
+pub struct FaultyContent<C> {
+    inner: C,
+    /// What is left of it until it fails.
+    cut: Option<Cut>,
+}
+
+impl<C: Content> Content for FaultyContent<C> {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(cut) = &mut self.cut else { return self.inner.next().await };
+        if cut.after == 0 {
+            return Err(injected(cut.class, &format!("into the content of get {}", cut.nth_get)));
+        }
+        let Some(mut bytes) = self.inner.next().await? else { return Ok(None) };
+        let left = usize::try_from(cut.after).unwrap_or(usize::MAX);
+        bytes.truncate(left);
+        cut.after -= bytes.len() as u64;
+        Ok(Some(bytes))
     }
 }

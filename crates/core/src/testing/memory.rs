@@ -1,17 +1,22 @@
 //! An object store in memory that is as strict as S3.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
 use crate::error::{Error, ErrorClass, Result};
-use crate::ports::{Completion, ObjectLocation, ObjectStore, PartReceipt, Upload};
+use crate::ports::{
+    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, PartReceipt, Upload,
+};
 
 /// S3's lower limit for every part but the last.
 const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 const LAST_PART_NUMBER: u32 = 10_000;
+/// The longest piece of a content that is read: odd, so that no border falls on another.
+const PIECE: usize = 65_537;
 
 /// A published object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +78,24 @@ impl MemoryStore {
         self.state().objects.get(&(bucket.to_owned(), key.to_owned())).cloned()
     }
 
+    /// Puts an object there as it is, or in the place of one: to damage a backup.
+    pub fn put(&self, location: &ObjectLocation, content: impl Into<Bytes>) {
+        let content = content.into();
+        let object = StoredObject {
+            content_type: "application/octet-stream".to_owned(),
+            length: content.len() as u64,
+            crc64nvme: checksum(CrcAlgorithm::Crc64Nvme, &content),
+            content,
+        };
+        let key = (location.bucket.clone(), location.key.clone());
+        self.state().objects.insert(key, object);
+    }
+
+    /// Removes an object, if it is there.
+    pub fn remove(&self, location: &ObjectLocation) {
+        self.state().objects.remove(&(location.bucket.clone(), location.key.clone()));
+    }
+
     /// The keys of all published objects in all buckets, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
@@ -112,6 +135,57 @@ impl ObjectStore for MemoryStore {
         state.open.insert(id, open);
         drop(state);
         Ok(MemoryUpload { store: self.clone(), id })
+    }
+}
+
+impl ObjectReader for MemoryStore {
+    type Content = MemoryContent;
+
+    async fn get(
+        &self,
+        location: &ObjectLocation,
+        range: Option<Range<u64>>,
+    ) -> Result<MemoryContent> {
+        let missing = |what: &str| {
+            let what = format!("s3://{}/{} {what}", location.bucket, location.key);
+            Error::new(ErrorClass::Verification, what, "This is the memory store of a test")
+        };
+        if range.as_ref().is_some_and(Range::is_empty) {
+            return Ok(MemoryContent { rest: Bytes::new() });
+        }
+        let object = self.object(&location.bucket, &location.key);
+        let object = object.ok_or_else(|| missing("is not there"))?;
+        if object.length != object.content.len() as u64 {
+            return Err(refused("a sink has forgotten its bytes"));
+        }
+        let Some(range) = range else { return Ok(MemoryContent { rest: object.content }) };
+        if range.end > object.length {
+            return Err(missing(&format!("has {} bytes, not {range:?}", object.length)));
+        }
+        let index = |at| usize::try_from(at).map_err(|_| missing("is too long"));
+        let range = index(range.start)?..index(range.end)?;
+        Ok(MemoryContent { rest: object.content.slice(range) })
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+        let state = self.state();
+        let from = (bucket.to_owned(), prefix.to_owned());
+        let fits = |found: &&(String, String)| found.0 == bucket && found.1.starts_with(prefix);
+        let listed = state.objects.range(from..).take_while(|(found, _)| fits(found));
+        Ok(listed.map(|((_, key), o)| Listed { key: key.clone(), bytes: o.length }).collect())
+    }
+}
+
+/// The content of an object of a [`MemoryStore`], in pieces.
+#[derive(Debug)]
+pub struct MemoryContent {
+    rest: Bytes,
+}
+
+impl Content for MemoryContent {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
     }
 }
 

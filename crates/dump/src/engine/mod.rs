@@ -1,46 +1,101 @@
 //! The database engines. Each is one file (or folder) beside this one.
 
-use autodump_core::manifest::Object;
-use autodump_core::secret::SecretValue;
-use autodump_core::{Error, Result};
+use std::sync::Arc;
 
-use crate::child::{Command, Exit};
+use autodump_core::Result;
+use autodump_core::manifest::{Consistency, Method, Object, Table};
+use autodump_core::options::DumpOptions;
+use autodump_core::ports::{DatabaseAccess, ObjectLocation, Upload};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::assembly::Staged;
+use crate::open_uploads::SharedStore;
+use crate::stop::StopFlag;
+use crate::uploader::Uploader;
 
 pub mod postgres;
 
 pub use postgres::Postgres;
 
-/// What AutoDump has to know about an engine: how to ask its server, which program dumps
-/// it to standard output, and what that program's failures mean.
+/// What AutoDump has to know about an engine: which databases its server has, and how one of
+/// them becomes uploaded objects.
 pub trait Engine: Sync {
     /// The engine's name in the bucket's layout and the manifest.
     fn name(&self) -> &'static str;
 
-    /// Asks the server who it is and chooses the program that can dump it. Changes nothing,
-    /// and reads no data. Errors say whether the secret, the network or the image is to
-    /// blame.
-    fn prepare(&self, secret: &SecretValue) -> impl Future<Output = Result<Prepared>> + Send;
+    /// The databases of the server that can be dumped, for whoever wants all of them.
+    fn databases<A: DatabaseAccess>(
+        &self,
+        access: &A,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send;
 
-    /// What it means that the dump program ended as it did, not well.
-    fn explain(&self, exit: &Exit) -> Error;
-
-    /// Shell commands that restore the objects, in this order, without AutoDump.
-    fn restore_commands(&self, database: &str, objects: &[Object]) -> Vec<String>;
+    /// Dumps a database into objects that nobody sees yet. It changes nothing in the database
+    /// and completes no upload. On an error, and when it is dropped, no program of its runs
+    /// any more; what is open in `uploader` is aborted by the caller. When `stop` is raised
+    /// it may use the next moments to end its programs.
+    fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
+        &self,
+        order: &Order<A>,
+        uploader: &Arc<Uploader<S>>,
+        stop: StopFlag,
+    ) -> impl Future<Output = Result<Content<S::Upload>>> + Send;
 }
 
-/// A dump that is ready to start.
+/// What is to be dumped, and to where.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Order<A> {
+    /// How to reach the server.
+    pub access: Arc<A>,
+    /// The database.
+    pub database: String,
+    /// What of it, and how.
+    pub options: DumpOptions,
+    /// The bucket.
+    pub bucket: String,
+    /// The run's directory, with a slash at its end.
+    pub directory: String,
+}
+
+impl<A> Order<A> {
+    /// Where a file of the run's directory lies.
+    #[must_use]
+    pub fn location(&self, file: &str) -> ObjectLocation {
+        ObjectLocation { bucket: self.bucket.clone(), key: format!("{}{file}", self.directory) }
+    }
+}
+
+/// A dump whose objects wait for their publication.
+#[derive(Debug)]
+pub struct Content<U> {
     /// The server's version, such as `15.18`.
     pub server_version: String,
     /// The dump program and its version, such as `pg_dump 15.18`.
     pub client: String,
-    /// How the data file's name ends, without dot.
-    pub extension: &'static str,
-    /// How many bytes the dump will probably have; a guess that only tunes part sizes.
-    pub expected_bytes: u64,
-    /// What to run. The dump is its standard output, complete when it exits with 0.
-    pub command: Command,
+    /// In which sense the content is of one point in time.
+    pub consistency: Consistency,
+    /// The server's name for the snapshot.
+    pub snapshot: Option<String>,
+    /// How it was dumped.
+    pub method: Method,
+    /// The objects.
+    pub objects: Vec<Staged<U>>,
+    /// What is known of the tables.
+    pub tables: Vec<Table>,
+    /// Shell commands that restore it without AutoDump.
+    pub restore: Vec<String>,
+}
+
+/// How an object stands in the manifest.
+pub(crate) fn described<U: Upload>(staged: &Staged<U>) -> Object {
+    Object {
+        bucket: staged.location.bucket.clone(),
+        key: staged.location.key.clone(),
+        bytes: staged.completion.bytes,
+        sha256: hex::encode(staged.sha256),
+        crc64nvme: BASE64_STANDARD.encode(staged.completion.crc64nvme.to_be_bytes()),
+        segments: staged.segments.clone(),
+    }
 }
 
 /// Quotes a text for a POSIX shell where that is needed.

@@ -1,20 +1,30 @@
 //! What several tests need.
 #![allow(dead_code)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use autodump_core::manifest::{Job, Object};
+use autodump_core::manifest::{Consistency, Job, Method, MethodKind};
+use autodump_core::options::DumpOptions;
+use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::SecretValue;
+use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::StopFlag;
 use autodump_dump::child::{Command, Exit};
-use autodump_dump::engine::{Engine, Prepared};
+use autodump_dump::engine::{Content, Engine, Order};
+use autodump_dump::open_uploads::SharedStore;
+use autodump_dump::output::upload_output;
 use autodump_dump::publish::Patience;
 use autodump_dump::run::{DumpJob, Settings};
+use autodump_dump::uploader::Uploader;
 use chrono::{DateTime, Utc};
 
+pub(crate) mod backup;
+pub(crate) mod hooked;
 pub(crate) mod postgres;
 
-/// An engine whose dump program is a shell script.
+/// An engine whose dump program is a shell script. `$1` is the database.
 pub(crate) struct Script(pub(crate) &'static str);
 
 impl Engine for Script {
@@ -22,23 +32,53 @@ impl Engine for Script {
         "postgres"
     }
 
-    async fn prepare(&self, _secret: &SecretValue) -> Result<Prepared> {
-        Ok(Prepared {
+    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+        let one = access.secret().await?.database;
+        Ok(vec!["first".to_owned(), one, "third".to_owned()])
+    }
+
+    async fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
+        &self,
+        order: &Order<A>,
+        uploader: &Arc<Uploader<S>>,
+        stop: StopFlag,
+    ) -> Result<Content<S::Upload>> {
+        let command = Command::new("/bin/sh").arguments(["-c", self.0, "script", &order.database]);
+        let location = order.location(&format!("{}.dump", order.database));
+        let objects = upload_output(uploader, location, 0, &command, explain, stop).await?;
+        let compression = "none".to_owned();
+        Ok(Content {
             server_version: "1.0".to_owned(),
             client: "script 1.0".to_owned(),
-            extension: "dump",
-            expected_bytes: 0,
-            command: Command::new("/bin/sh").arguments(["-c", self.0]),
+            consistency: Consistency::Snapshot,
+            snapshot: None,
+            method: Method { kind: MethodKind::Client, jobs: 1, compression, reason: None },
+            objects,
+            tables: Vec::new(),
+            restore: vec![format!("restore {}", order.database)],
         })
     }
+}
 
-    fn explain(&self, exit: &Exit) -> Error {
-        Error::new(ErrorClass::Engine, exit.to_string(), "Look at the script")
-    }
+fn explain(exit: &Exit) -> Error {
+    Error::new(ErrorClass::Engine, exit.to_string(), "Look at the script")
+}
 
-    fn restore_commands(&self, database: &str, _objects: &[Object]) -> Vec<String> {
-        vec![format!("restore {database}")]
+/// A secret that does not change.
+#[derive(Debug)]
+pub(crate) struct Fixed(pub(crate) SecretValue);
+
+impl DatabaseAccess for Fixed {
+    async fn secret(&self) -> Result<SecretValue> {
+        Ok(self.0.clone())
     }
+}
+
+/// Access to a database that is never connected to.
+pub(crate) fn access() -> Arc<Fixed> {
+    Arc::new(Fixed(secret(&serde_json::json!({
+        "engine": "postgres", "host": "h", "dbname": "shop", "username": "u", "password": "p",
+    }))))
 }
 
 pub(crate) fn now() -> DateTime<Utc> {
@@ -66,9 +106,9 @@ pub(crate) fn job() -> DumpJob {
         scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
         execution_arn: "arn:aws:states:eu-central-1:1:execution:AutoDump:x".to_owned(),
         job: Job { id: "job".to_owned(), attempt: 1 },
-        secret: secret(&serde_json::json!({
-            "engine": "postgres", "host": "h", "dbname": "shop", "username": "u", "password": "p",
-        })),
+        database: "shop".to_owned(),
+        options: DumpOptions::default(),
+        verify: Level::None,
         bucket: "backups".to_owned(),
         autodump_version: "0.1.0".to_owned(),
     }

@@ -1,60 +1,100 @@
-//! PostgreSQL, dumped by its own `pg_dump` in custom format.
+//! PostgreSQL, dumped into the directory format of `pg_dump`: the rows by AutoDump itself, by
+//! ranges within tables and over several connections; all else by `pg_dump` in the same
+//! snapshot.
 //!
 //! The archive keeps owners and grants; whoever restores decides about them (`pg_restore
-//! --no-owner --no-privileges`). It is compressed with gzip at level 1, which every version
-//! of `pg_dump` can do: higher levels cost far more time than they save space.
+//! --no-owner --no-privileges`).
 
+mod archive;
+mod catalog;
+mod client;
 mod clients;
 mod connection;
+mod lane;
+mod leader;
+mod probe;
+mod queue;
+mod ranges;
+mod reader;
+mod restore_commands;
+pub(crate) mod restoring;
+mod spool;
 mod stderr;
+pub mod toc;
+mod trouble;
+pub(crate) mod verifying;
+pub mod wire;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use autodump_core::manifest::Object;
+use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::manifest::{Consistency, Method, MethodKind};
+use autodump_core::options::DumpOptions;
+use autodump_core::ports::{DatabaseAccess, ObjectLocation};
 use autodump_core::secret::SecretValue;
-use autodump_core::{Error, ErrorClass, Result};
+use autodump_core::{Error, ErrorClass, Result, layout};
+use tokio::time::{Instant, sleep};
 
 use self::clients::{Client, choose, find};
 use self::connection::Connection;
-use super::{Engine, Prepared, shell_quoted};
-use crate::child::Exit;
+use self::probe::{Server, ask};
+use self::ranges::Ranges;
+use self::reader::endpoint;
+use self::restore_commands::{Archive, GLOBALS};
+use self::spool::{Spool, TOC};
+use self::trouble::Trouble;
+use super::{Content, Engine, Order, described};
+use crate::assembly::Staged;
+use crate::child::Command;
+use crate::open_uploads::SharedStore;
+use crate::output::upload_output;
+use crate::stop::StopFlag;
+use crate::transfer::{Source, transfer};
+use crate::uploader::Uploader;
 
-/// How long the whole question to the server may take. One attempt to connect may take 15 s,
-/// and a host name can have several addresses.
-const PROBE: Duration = Duration::from_secs(90);
+/// The first version whose `pg_restore` sets `transaction_timeout`, which older servers do not
+/// know.
+const TIMEOUTS: u32 = 17;
 
-/// How long `pg_dump` waits for a lock. Without a limit one forgotten `ALTER TABLE` holds up
-/// the dump for days, and the dump everything that queues behind it.
-const LOCK_WAIT: Duration = Duration::from_mins(15);
-
-const QUESTION: &str = "SELECT pg_catalog.current_setting('server_version_num'), \
-    pg_catalog.current_setting('server_version'), \
-    pg_catalog.pg_database_size(pg_catalog.current_database())";
+/// Databases of managed servers that nobody may enter.
+const FORBIDDEN: &str = "'rdsadmin', 'cloudsqladmin', 'azure_maintenance'";
 
 /// The engine.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     directories: Vec<PathBuf>,
     ca_bundle: PathBuf,
+    scratch: PathBuf,
 }
 
 impl Postgres {
     /// `directories` (colon separated) hold `pg_dump` and `psql` each; without it those of
     /// Debian's packages, `/usr/lib/postgresql/*/bin`, are used. `ca_bundle` is the file of
     /// certificates that servers are checked against unless the secret brings its own.
+    /// `scratch` is a directory for small files.
     #[must_use]
-    pub fn new(directories: Option<&str>, ca_bundle: impl Into<PathBuf>) -> Self {
-        Self { directories: clients::directories(directories), ca_bundle: ca_bundle.into() }
+    pub fn new(
+        directories: Option<&str>,
+        ca_bundle: impl Into<PathBuf>,
+        scratch: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            directories: clients::directories(directories),
+            ca_bundle: ca_bundle.into(),
+            scratch: scratch.into(),
+        }
     }
 }
 
-/// What the server said about itself.
-#[derive(Debug, PartialEq, Eq)]
-struct Server {
-    major: u32,
-    version: String,
-    bytes: u64,
+impl Postgres {
+    /// How programs reach the database now.
+    async fn connection<A: DatabaseAccess>(&self, order: &Order<A>) -> Result<Connection> {
+        let secret = order.access.secret().await?;
+        let secret = SecretValue { database: order.database.clone(), ..secret };
+        Connection::new(&secret, &self.ca_bundle)
+    }
 }
 
 impl Engine for Postgres {
@@ -62,107 +102,224 @@ impl Engine for Postgres {
         "postgres"
     }
 
-    async fn prepare(&self, secret: &SecretValue) -> Result<Prepared> {
-        let connection = Connection::new(secret, &self.ca_bundle)?;
+    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+        let database = access.secret().await?.database;
+        let endpoint = endpoint(access, &database, &self.ca_bundle).await?;
+        let mut session = leader::session(&endpoint).await.map_err(Error::from)?;
+        let rows = session
+            .query(&format!(
+                "SELECT datname FROM pg_catalog.pg_database \
+                 WHERE datallowconn AND NOT datistemplate AND datname NOT IN ({FORBIDDEN}) \
+                 ORDER BY datname"
+            ))
+            .await
+            .map_err(Error::from)?;
+        session.close().await;
+        Ok(rows.into_iter().flatten().flatten().collect())
+    }
+
+    async fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
+        &self,
+        order: &Order<A>,
+        uploader: &Arc<Uploader<S>>,
+        stop: StopFlag,
+    ) -> Result<Content<S::Upload>> {
+        let connection = self.connection(order).await?;
         let clients = find(&self.directories).await?;
         let server = ask(&clients[clients.len() - 1], &connection).await?;
         let client = choose(&clients, server.major, &server.version)?;
-        let command = client.command("pg_dump").arguments([
-            "--format=custom".to_owned(),
-            "--compress=1".to_owned(),
-            "--no-password".to_owned(),
-            format!("--lock-wait-timeout={}", LOCK_WAIT.as_millis()),
-        ]);
-        Ok(Prepared {
-            server_version: server.version,
-            client: format!("pg_dump {}", client.version),
-            extension: "dump",
-            // Indexes are not dumped, and the rest is compressed.
-            expected_bytes: server.bytes / 2,
-            command: connection.given_to(command),
-        })
+        let compression = compression(client, order.options.compression).await?;
+        tracing::info!(
+            server_version = server.version,
+            client = client.version,
+            %compression,
+            "server found"
+        );
+        let dump = Dump {
+            postgres: self,
+            order,
+            uploader,
+            client,
+            server: &server,
+            compression,
+            directory: layout::archive_directory(&order.database),
+            deadline: Instant::now()
+                + order.options.lock_timeout.unwrap_or(DumpOptions::LOCK_TIMEOUT),
+        };
+        dump.run(stop).await
     }
+}
 
-    fn explain(&self, exit: &Exit) -> Error {
-        stderr::explain(exit)
+/// The compression that was asked for, or else the best that this client reads again.
+async fn compression(client: &Client, wanted: Option<Compression>) -> Result<Compression> {
+    let Some(wanted) = wanted else {
+        let zstd = client::supports(client, Algorithm::Zstd).await;
+        return Ok(Compression::usual(if zstd { Algorithm::Zstd } else { Algorithm::Gzip }));
+    };
+    if client::supports(client, wanted.algorithm()).await {
+        return Ok(wanted);
     }
+    Err(Error::new(
+        ErrorClass::Configuration,
+        format!(
+            "compression {wanted} is asked for, and pg_restore {} cannot read it",
+            client.version
+        ),
+        "Use gzip, or an image with clients of PostgreSQL 16 or newer that were built with it",
+    ))
+}
 
-    fn restore_commands(&self, database: &str, objects: &[Object]) -> Vec<String> {
-        let file =
-            |object: &Object| shell_quoted(object.key.rsplit('/').next().unwrap_or(&object.key));
-        let mut commands: Vec<_> = objects
-            .iter()
-            .map(|object| {
-                let from = shell_quoted(&format!("s3://{}/{}", object.bucket, object.key));
-                format!("aws s3 cp {from} {}", file(object))
-            })
-            .collect();
-        let Some((first, more)) = objects.split_first() else { return commands };
-        if !more.is_empty() {
-            let more: Vec<_> = more.iter().map(file).collect();
-            commands.push(format!("cat {} >> {}", more.join(" "), file(first)));
+/// One dump of one database.
+struct Dump<'a, A, S: SharedStore> {
+    postgres: &'a Postgres,
+    order: &'a Order<A>,
+    uploader: &'a Arc<Uploader<S>>,
+    client: &'a Client,
+    server: &'a Server,
+    compression: Compression,
+    /// The archive's directory in the run's.
+    directory: String,
+    deadline: Instant,
+}
+
+/// How long what an attempt has sent may take to be thrown away.
+const DISCARD: Duration = Duration::from_mins(1);
+
+impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
+    async fn run(&self, stop: StopFlag) -> Result<Content<S::Upload>> {
+        let mut content = loop {
+            let (reason, jobs) = match Ranges(self).dump(stop.clone()).await {
+                Ok(content) => break content,
+                Err(Trouble::Failed(error)) => return Err(error),
+                Err(Trouble::Impossible(reason)) => (reason, self.jobs()),
+                Err(Trouble::NoSnapshot(reason)) => (reason, 1),
+                Err(Trouble::Locked(error)) => {
+                    self.uploader.abort_open(sleep(DISCARD)).await;
+                    if Instant::now() >= self.deadline {
+                        return Err(error);
+                    }
+                    tracing::info!(what = error.what(), "a lock came in the way; trying again");
+                    continue;
+                }
+            };
+            tracing::warn!(reason, "pg_dump reads the rows by itself, each table in one go");
+            self.uploader.abort_open(sleep(DISCARD)).await;
+            break self.by_client(reason, jobs, stop.clone()).await?;
+        };
+        if self.order.options.globals == Some(true) {
+            let globals = self.globals(stop).await?;
+            content.objects.extend(globals);
         }
-        let name = shell_quoted(database);
-        commands.push(format!("createdb {name}"));
-        commands
-            .push(format!("pg_restore --exit-on-error --no-owner --dbname={name} {}", file(first)));
-        commands
+        let objects: Vec<_> = content.objects.iter().map(described).collect();
+        let archive = Archive {
+            bucket: &self.order.bucket,
+            run: &self.order.directory,
+            directory: &self.directory,
+            database: &self.order.database,
+            jobs: content.method.jobs,
+            goes_on: self.client.major >= TIMEOUTS && self.server.major < TIMEOUTS,
+        };
+        content.restore = archive.commands(&objects);
+        Ok(content)
+    }
+
+    /// `pg_dump` alone, in parallel over tables.
+    async fn by_client(
+        &self,
+        reason: String,
+        jobs: u16,
+        stop: StopFlag,
+    ) -> Result<Content<S::Upload>> {
+        let spool = Spool::new(&self.postgres.scratch)?;
+        let command =
+            self.pg_dump(&spool, self.deadline).await?.arguments([format!("--jobs={jobs}")]);
+        let place = |name: &str| self.location(name);
+        let spooled = spool.run(&command, self.uploader, place, stderr::explain, stop).await?;
+        let mut objects = self.toc(&spooled.toc).await?;
+        objects.extend(spooled.objects);
+        Ok(self.content(MethodKind::Client, jobs, Some(reason), objects))
+    }
+
+    async fn toc(&self, toc: &[u8]) -> Result<Vec<Staged<S::Upload>>> {
+        let mut rest = Rest(toc);
+        transfer(self.uploader, self.location(TOC), toc.len() as u64, &mut rest).await
+    }
+
+    fn content(
+        &self,
+        kind: MethodKind,
+        jobs: u16,
+        reason: Option<String>,
+        objects: Vec<Staged<S::Upload>>,
+    ) -> Content<S::Upload> {
+        Content {
+            server_version: self.server.version.clone(),
+            client: format!("pg_dump {}", self.client.version),
+            consistency: Consistency::Snapshot,
+            snapshot: None,
+            method: Method { kind, jobs, compression: self.compression.to_string(), reason },
+            objects,
+            tables: Vec::new(),
+            restore: Vec::new(),
+        }
+    }
+
+    /// Roles and tablespaces. Password hashes only where the user may read them, which on
+    /// managed servers nobody may.
+    async fn globals(&self, stop: StopFlag) -> Result<Vec<Staged<S::Upload>>> {
+        let access = self.order.access.as_ref();
+        let endpoint = endpoint(access, &self.order.database, &self.postgres.ca_bundle).await?;
+        let mut session = leader::session(&endpoint).await.map_err(Error::from)?;
+        let may = session
+            .query("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')")
+            .await
+            .map_err(Error::from)?;
+        session.close().await;
+        let may = may.into_iter().flatten().flatten().next().as_deref() == Some("t");
+        let without = (!may).then_some("--no-role-passwords");
+        let command = self
+            .client
+            .command("pg_dumpall")
+            .arguments(["--globals-only", "--no-password"])
+            .arguments([format!("--database={}", conninfo(&self.order.database))])
+            .arguments(without);
+        let command = self.postgres.connection(self.order).await?.given_to(command);
+        let location = self.order.location(GLOBALS);
+        upload_output(self.uploader, location, 0, &command, stderr::explain, stop).await
+    }
+
+    /// `pg_dump` into the spool, with the credentials of now.
+    async fn pg_dump(&self, spool: &Spool, locked_until: Instant) -> Result<Command> {
+        let selection = &self.order.options.selection;
+        let command = client::pg_dump(self.client, spool.path(), selection, self.compression);
+        let wait = locked_until.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let command = command.arguments([format!("--lock-wait-timeout={wait}")]);
+        Ok(self.postgres.connection(self.order).await?.given_to(command))
+    }
+
+    fn location(&self, file: &str) -> ObjectLocation {
+        self.order.location(&format!("{}/{file}", self.directory))
+    }
+
+    fn jobs(&self) -> u16 {
+        self.order.options.jobs.unwrap_or(1)
     }
 }
 
-/// Asks the server for its version and the database's size.
-async fn ask(client: &Client, connection: &Connection) -> Result<Server> {
-    let arguments =
-        ["--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only", "--command"];
-    let command = client.command("psql").arguments(arguments).arguments([QUESTION]);
-    let (answer, exit) = connection.given_to(command).output(4096, PROBE).await?;
-    if !exit.status.success() {
-        return Err(stderr::explain(&exit));
-    }
-    let answer = String::from_utf8_lossy(&answer);
-    understood(&answer).ok_or_else(|| {
-        Error::new(
-            ErrorClass::Engine,
-            format!("the server's version and size are not to be understood: {:?}", answer.trim()),
-            "Only PostgreSQL and what speaks exactly like it can be dumped",
-        )
-    })
+/// A database's name for a program that would take one with `=` in it for a whole connection
+/// string, and so perhaps connect to another host.
+pub(super) fn conninfo(database: &str) -> String {
+    format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-fn understood(answer: &str) -> Option<Server> {
-    let mut fields = answer.trim().split('|');
-    let (number, version, bytes) = (fields.next()?, fields.next()?, fields.next()?);
-    Some(Server {
-        major: number.parse::<u32>().ok()? / 10_000,
-        version: version.split(' ').next()?.to_owned(),
-        bytes: bytes.parse().ok()?,
-    })
-}
+/// The rest of something in memory.
+struct Rest<'a>(&'a [u8]);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_servers_answer_is_understood() {
-        let answer = "150018|15.18 (Debian 15.18-0+deb12u1)|7533359\n";
-        let server = Server { major: 15, version: "15.18".to_owned(), bytes: 7_533_359 };
-        assert_eq!(understood(answer), Some(server));
-        assert_eq!(understood("90624|9.6.24|1").map(|server| server.major), Some(9));
-        assert_eq!(understood("what?"), None);
-    }
-
-    #[test]
-    fn the_restore_commands_are_those_of_the_golden_manifest() {
-        let golden: autodump_core::manifest::Manifest =
-            serde_json::from_str(include_str!("../../../../../contract/manifest.json")).unwrap();
-        let engine = Postgres::new(Some("/nowhere"), "/nowhere");
-        assert_eq!(engine.restore_commands(&golden.database, &golden.objects), golden.restore);
-
-        let mut second = golden.objects[0].clone();
-        second.key.push_str(".2");
-        let commands = engine.restore_commands("a b", &[golden.objects[0].clone(), second]);
-        assert_eq!(commands[2], "cat app.dump.2 >> app.dump");
-        assert_eq!(commands[3], "createdb 'a b'");
+impl Source for Rest<'_> {
+    async fn read(&mut self, buffer: &mut Vec<u8>, limit: usize) -> Result<usize> {
+        let (now, later) = self.0.split_at(limit.min(self.0.len()));
+        buffer.extend_from_slice(now);
+        self.0 = later;
+        Ok(now.len())
     }
 }

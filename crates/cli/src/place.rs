@@ -1,0 +1,36 @@
+//! What of this machine is used.
+
+use std::path::{Path, PathBuf};
+
+use autodump_dump::engine::Postgres;
+use clap::Args;
+
+/// The certificates of RDS, where AutoDump's image has them.
+const OF_RDS: &str = "/etc/autodump/rds-ca-bundle.pem";
+/// The certificates that the system trusts.
+const OF_SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Directories with PostgreSQL's programs, separated by colons; else
+    /// /usr/lib/postgresql/*/bin.
+    #[arg(long, value_name = "DIRECTORIES", env = "AUTODUMP_POSTGRES_BIN")]
+    postgres_bin: Option<String>,
+    /// Certificates in PEM that servers are checked against; else those of RDS where they are
+    /// installed, else the system's.
+    #[arg(long, value_name = "FILE", env = "AUTODUMP_CA_BUNDLE")]
+    ca_bundle: Option<PathBuf>,
+    /// A directory for small files, and for large objects; else the system's for temporary files.
+    #[arg(long, value_name = "DIRECTORY", env = "AUTODUMP_SCRATCH")]
+    scratch: Option<PathBuf>,
+}
+
+impl Place {
+    /// The engine that works here.
+    pub(crate) fn postgres(&self) -> Postgres {
+        let usual = if Path::new(OF_RDS).is_file() { OF_RDS } else { OF_SYSTEM };
+        let ca_bundle = self.ca_bundle.clone().unwrap_or_else(|| usual.into());
+        let scratch = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch)
+    }
+}

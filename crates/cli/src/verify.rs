@@ -1,0 +1,102 @@
+//! `autodump verify`.
+
+mod screen;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use autodump_aws::config;
+use autodump_aws::database::Access;
+use autodump_aws::s3::S3Store;
+use autodump_aws::secrets::Secrets;
+use autodump_core::ports::ObjectLocation;
+use autodump_core::verification::Level;
+use autodump_core::{ErrorClass, Result};
+use autodump_dump::verify::{Verify, run_watched};
+use clap::Args;
+
+use self::screen::Screen;
+use crate::backup;
+use crate::place::Place;
+use crate::show;
+use crate::target::Target;
+
+/// Connections and objects at once.
+const JOBS: u16 = 4;
+
+/// Finds out whether a backup is what its manifest says. The exit code is 16 when it is not.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The backup's manifest: `s3://BUCKET/…/manifest.json`.
+    #[arg(value_parser = backup::manifest)]
+    manifest: ObjectLocation,
+    /// How far: checksum (every object is read and compared), archive (every data file is
+    /// decompressed, its rows are counted and hashed), restore (and restored, and compared there).
+    #[arg(long, default_value = "archive", value_parser = level)]
+    level: Level,
+    /// With level restore: a server to restore into, as a secret or a URL. A database is made
+    /// there and dropped. Else a server of our own is started in the scratch directory.
+    #[arg(long, value_name = "SECRET|URL")]
+    server: Option<String>,
+    /// How much is done at once, 1 to 64.
+    #[arg(long, value_name = "N", default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Write progress and result as JSON, one value a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Verifies, and shows what came of it.
+pub(crate) async fn run(
+    arguments: Arguments,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<ExitCode> {
+    let server = arguments.server.as_deref().map(Target::read).transpose()?;
+    let config = config::load().await;
+    let postgres = arguments.place.postgres();
+    let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
+    let server = server.map(|server| server.reached(by_secret)).transpose()?;
+    let order = Verify {
+        postgres: &postgres,
+        reader: S3Store::new(&config, backup::options()),
+        manifest: arguments.manifest,
+        level: arguments.level,
+        server: server.map(Arc::new),
+        jobs: arguments.jobs,
+        now: || SystemTime::now().into(),
+    };
+    let screen = Arc::new(Screen::new(arguments.json));
+    let outcome = run_watched(&order, screen.clone(), stop).await;
+    screen.end();
+    let verification = outcome?;
+    show::verification(&verification, arguments.json);
+    if verification.passed {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::from(ErrorClass::Verification.exit_code()))
+}
+
+/// A level that finds something out.
+fn level(text: &str) -> Result<Level, String> {
+    match text.parse()? {
+        Level::None => {
+            Err("verifies nothing: allowed are checksum, archive and restore".to_owned())
+        }
+        level => Ok(level),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_finds_something_out() {
+        assert_eq!(level("restore"), Ok(Level::Restore));
+        assert!(level("none").unwrap_err().contains("allowed are checksum"));
+        assert!(level("full").is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! What a restore is asked to do: `contract/restore-input.json`.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::error::{Error, ErrorClass, Result};
+use crate::options;
+use crate::pattern::Pattern;
+
+/// How a backup is restored, as the command line and the restore's state machine say it. In
+/// JSON every field may be missing; a field that is not known is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own, as pg_restore's")]
+pub struct RestoreOptions {
+    /// Connections that load rows at once, 1 to 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u16>,
+    /// Only these tables.
+    #[serde(with = "tables", skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Pattern>,
+    /// Only what is in these schemas.
+    #[serde(with = "schemas", skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<Pattern>,
+    /// No rows.
+    pub schema_only: bool,
+    /// Nothing but rows.
+    pub data_only: bool,
+    /// The restoring role owns everything.
+    pub no_owner: bool,
+    /// No `GRANT` and `REVOKE`.
+    pub no_privileges: bool,
+    /// Make the database first.
+    pub create: bool,
+    /// Drop what is there first.
+    pub clean: bool,
+    /// Restore although the database is not empty.
+    pub allow_non_empty: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl RestoreOptions {
+    /// Reads the JSON text of options, and checks them.
+    pub fn parse(text: &str) -> Result<Self> {
+        let options: Self = serde_json::from_str(text).map_err(|error| {
+            wrong(
+                format!("the options of the restore are not understood: {error}"),
+                "Write them as docs/restore.md has them",
+            )
+        })?;
+        options.checked()
+    }
+
+    /// The same, or an error of class [`ErrorClass::Configuration`] where they do not go
+    /// together.
+    pub fn checked(self) -> Result<Self> {
+        if let Some(jobs) = self.jobs {
+            options::jobs(&jobs.to_string())
+                .map_err(|reason| wrong(format!("jobs is {jobs}, which {reason}"), "Correct it"))?;
+        }
+        if self.schema_only && self.data_only {
+            return Err(wrong(
+                "a restore of the schema alone and of the data alone was asked for",
+                "Leave out one of the two, or both",
+            ));
+        }
+        if self.data_only && (self.clean || self.create) {
+            return Err(wrong(
+                "a restore of the data alone neither drops nor creates anything",
+                "Leave out clean and create",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+fn wrong(what: impl Into<String>, hint: &str) -> Error {
+    Error::new(ErrorClass::Configuration, what, hint)
+}
+
+fn write<S: Serializer>(patterns: &[Pattern], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(patterns.iter().map(ToString::to_string))
+}
+
+fn read<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    read: fn(&str) -> Result<Pattern, String>,
+) -> Result<Vec<Pattern>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let error = |reason| de::Error::custom(format!("one {reason}"));
+    texts.iter().map(|text| read(text).map_err(error)).collect()
+}
+
+mod tables {
+    use super::{Deserializer, Pattern, Result, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(patterns: &[Pattern], s: S) -> Result<S::Ok, S::Error> {
+        super::write(patterns, s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pattern>, D::Error> {
+        super::read(d, Pattern::table)
+    }
+}
+
+mod schemas {
+    use super::{Deserializer, Pattern, Result, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(patterns: &[Pattern], s: S) -> Result<S::Ok, S::Error> {
+        super::write(patterns, s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pattern>, D::Error> {
+        super::read(d, Pattern::schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_the_contract() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../../contract/restore-input.json")).unwrap();
+        let options = &golden["largest"]["options"];
+        let read = RestoreOptions::parse(&options.to_string()).unwrap();
+        assert_eq!((read.jobs, read.no_owner, read.clean), (Some(4), true, false));
+        assert_eq!(serde_json::to_value(&read).unwrap(), *options);
+        assert_eq!(RestoreOptions::parse("{}").unwrap(), RestoreOptions::default());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (text, says) in [
+            ("{", "are not understood"),
+            ("{\"noowner\": true}", "unknown field `noowner`"),
+            ("{\"jobs\": 0}", "jobs is 0, which is no number of connections"),
+            ("{\"jobs\": 65}", "allowed are 1 to 64"),
+            ("{\"tables\": [\"a.b.c\"]}", "one has the pattern \"a.b.c\""),
+            ("{\"schemas\": [\"a.b\"]}", "the name of a schema has no dot"),
+            ("{\"schemaOnly\": true, \"dataOnly\": true}", "the data alone was asked for"),
+            ("{\"dataOnly\": true, \"clean\": true}", "neither drops nor creates"),
+        ] {
+            let error = RestoreOptions::parse(text).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.to_string().contains(says), "{text}: {error}");
+        }
+    }
+}
