@@ -6,25 +6,50 @@ import { Construct } from 'constructs';
 import { archName, BUILD_ASSETS, hasPackageFile, packageFile } from './private/package-files';
 
 /**
- * The clients in the image. A server needs one of its own version or newer; an older restore tool
- * does not read what a newer client wrote: so every version that is maintained is there.
+ * The clients in the images, and the servers in that of the verification. A server needs a client of
+ * its own version or newer; an older restore tool does not read what a newer client wrote: so every
+ * version that is maintained is there.
  */
 const POSTGRES_MAJORS = '14 15 16 17 18';
 
-/** The dumper's image, built at deployment from the package's batch-image/ for one architecture. */
-export function builtImage(scope: Construct, architecture: Architecture): ecs.ContainerImage {
+/** The images of the jobs. */
+export interface Images {
+  readonly dumper: ecs.ContainerImage;
+  readonly verifier: ecs.ContainerImage;
+}
+
+/** Those that are given; each other is built at deployment from the package's batch-image/. */
+export function jobImages(
+  scope: Construct,
+  architecture: Architecture,
+  given: { readonly image?: ecs.ContainerImage; readonly verifyImage?: ecs.ContainerImage },
+): Images {
+  if (!given.image) checkBuilt(scope, architecture);
+  return {
+    dumper: given.image ?? builtImage('dumper', architecture),
+    verifier: given.verifyImage ?? given.image ?? builtImage('verifier', architecture),
+  };
+}
+
+function checkBuilt(scope: Construct, architecture: Architecture): void {
   const arch = archName(architecture);
   for (const file of [`bin/${arch}/dumper`, 'rds-ca-bundle.pem']) {
     if (!hasPackageFile('batch-image', file)) {
       Validations.of(scope).addError(
         'AutoDump-ImageNotBuilt',
-        `AutoDump: ${packageFile('batch-image', file)} is missing, so the image of the dump job cannot be built. Run ${BUILD_ASSETS} --arch ${arch}, or give the prop \`image\`.`,
+        `AutoDump: ${packageFile('batch-image', file)} is missing, so the image of the jobs cannot be built. Run ${BUILD_ASSETS} --arch ${arch}, or give the prop \`image\`.`,
       );
     }
   }
+}
+
+/** One stage of batch-image/Dockerfile, for one architecture. */
+function builtImage(target: 'dumper' | 'verifier', architecture: Architecture): ecs.ContainerImage {
+  const arch = archName(architecture);
   const other = arch === 'arm64' ? 'x86_64' : 'arm64';
   return ecs.ContainerImage.fromAsset(packageFile('batch-image'), {
-    assetName: 'autodump-dumper',
+    assetName: `autodump-${target}`,
+    target,
     platform: arch === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
     buildArgs: { POSTGRES_SOURCE: 'postgresql', POSTGRES_MAJORS },
     // batch-image/ is a cargo package too. What does not go into the image must not change its hash.

@@ -1,1 +1,2 @@
 export * from './autodump';
+export * from './props';

@@ -1,4 +1,4 @@
-import { Arn, Aws, Duration, Size, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Size, Validations } from 'aws-cdk-lib';
 import * as batch from 'aws-cdk-lib/aws-batch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
@@ -8,44 +8,59 @@ import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { allow, OwnRole } from './private/role';
+import { CommonJobProps, JobDefinition } from './private/job-definition';
+import {
+  BackupAccess,
+  readObjects,
+  readSecrets,
+  SecretAccess,
+  writeObjects,
+} from './private/job-statements';
+import { JobToRun } from './private/job-step';
+import { OwnRole } from './private/role';
 
-export interface DumpJobProps {
+export interface JobsProps extends SecretAccess {
   readonly vpc: ec2.IVpc;
   readonly vpcSubnets?: ec2.SubnetSelection;
   readonly assignPublicIp?: boolean;
   readonly securityGroups: ec2.ISecurityGroup[];
   readonly maxvCpus: number;
   readonly architecture: Architecture;
-  readonly image: ecs.ContainerImage;
-  readonly jobDefinitionName: string;
+  readonly images: { readonly dumper: ecs.ContainerImage; readonly verifier: ecs.ContainerImage };
+  /** The name of the dump's definition, and what the names of the others start with. */
+  readonly name: string;
   readonly dumpTimeout: Duration;
+  readonly restoreTimeout: Duration;
+  readonly scratchSize?: Size;
   readonly logGroup: logs.ILogGroup;
   readonly tagPrefix: string;
+  /** The bucket of the dumps whose secret names none. It is also the first of `backups`. */
   readonly bucket: s3.IBucket;
-  /** All buckets that the job may write to, each with the key that its uploads use. */
-  readonly backups: { readonly bucket: s3.IBucket; readonly key?: kms.IKey }[];
+  /** All buckets that backups lie in, each with the key that uploads use. */
+  readonly backups: BackupAccess;
   readonly keyPrefix: string;
-  /** The key that the job names in each upload to `bucket`. */
+  /** The key that the jobs name in each upload to `bucket`. */
   readonly encryptionKey?: kms.IKey;
-  readonly secretsArn: string;
-  readonly secretEncryptionKeys?: kms.IKey[];
 }
 
-/** The user and the group in the image: no one. */
-const USER = '65532:65532';
-/** How often Batch starts a job that failed with something a retry can help. */
-const ATTEMPTS = 3;
+/** The most that Fargate has: a verification restores the whole database there. */
+const VERIFY_SCRATCH = Size.gibibytes(200);
 
-/** Where dumps run: a Batch queue on Fargate, and the definition of the job. */
-export class DumpJob extends Construct {
-  readonly queue: batch.JobQueue;
-  readonly definition: batch.EcsJobDefinition;
+/** A definition, its name, and the role that its program acts with. */
+export interface Job {
+  readonly name: string;
+  readonly definition: JobDefinition;
   readonly role: iam.Role;
-  /** The longest that a job may take from its submission: all attempts, and a day of waiting. */
-  readonly timeLimit: Duration;
+}
 
-  constructor(scope: Construct, id: string, props: DumpJobProps) {
+/** What AutoDump runs on Fargate: one queue of Batch, and the definitions of its three jobs. */
+export class Jobs extends Construct {
+  readonly queue: batch.JobQueue;
+  readonly dump: Job;
+  readonly verify: Job;
+  readonly restore: Job;
+
+  constructor(scope: Construct, id: string, props: JobsProps) {
     super(scope, id);
     const environment = new batch.FargateComputeEnvironment(this, 'ComputeEnvironment', {
       vpc: props.vpc,
@@ -57,51 +72,27 @@ export class DumpJob extends Construct {
       computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
       jobStateTimeLimitActions: cancelMisfits(),
     });
-    this.role = new OwnRole(this, 'Role', {
-      service: 'ecs-tasks.amazonaws.com',
-      description: 'AutoDump: reads one tagged secret and writes one backup',
-      statements: [...readSecrets(this, props), ...writeBackups(props)],
-      wildcards: 'Targets are found by their tags, and the keys of backups hold the time.',
-    });
-    this.definition = new batch.EcsJobDefinition(this, 'Definition', {
-      jobDefinitionName: props.jobDefinitionName,
-      container: this.makeContainer(props),
-      timeout: props.dumpTimeout,
-      retryAttempts: ATTEMPTS,
-      retryStrategies: retryStrategies(),
-      propagateTags: true,
-    });
-    const attempts = ATTEMPTS * Math.ceil(props.dumpTimeout.toSeconds({ integral: false }));
-    this.timeLimit = Duration.seconds(attempts).plus(Duration.days(1));
+    const common = {
+      architecture: props.architecture,
+      assignPublicIp: props.assignPublicIp ?? props.vpc.selectSubnets(props.vpcSubnets).hasPublic,
+      executionRole: this.makeExecutionRole(),
+      logGroup: props.logGroup,
+    };
+    this.dump = makeDump(this, props, common);
+    this.verify = makeVerify(new Construct(this, 'Verify'), props, common);
+    this.restore = makeRestore(new Construct(this, 'Restore'), props, common);
   }
 
-  private makeContainer(props: DumpJobProps): batch.EcsFargateContainerDefinition {
-    const arm = props.architecture.name === Architecture.ARM_64.name;
-    return new batch.EcsFargateContainerDefinition(this, 'Container', {
-      image: props.image,
-      // The smallest size. Each execution overrides both, as its target's `size` tag says.
-      cpu: 1,
-      memory: Size.mebibytes(2048),
-      environment: {
-        AUTODUMP_BUCKET: props.bucket.bucketName,
-        AUTODUMP_TAG_PREFIX: props.tagPrefix,
-        ...(props.encryptionKey && { AUTODUMP_KMS_KEY_ARN: props.encryptionKey.keyArn }),
-      },
-      jobRole: this.role,
-      executionRole: this.makeExecutionRole(),
-      logging: ecs.LogDriver.awsLogs({ logGroup: props.logGroup, streamPrefix: 'dumper' }),
-      user: USER,
-      readonlyRootFilesystem: true,
-      fargateCpuArchitecture: arm ? ecs.CpuArchitecture.ARM64 : ecs.CpuArchitecture.X86_64,
-      fargateOperatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
-      assignPublicIp: props.assignPublicIp ?? props.vpc.selectSubnets(props.vpcSubnets).hasPublic,
-    });
+  /** What a state machine has to know to run the job. */
+  toRun({ name, definition }: Job): JobToRun {
+    const { jobQueueArn } = this.queue;
+    return { jobQueueArn, jobDefinitionName: name, timeLimit: definition.timeLimit };
   }
 
   private makeExecutionRole(): iam.Role {
     const role = new iam.Role(this, 'ExecutionRole', {
       assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
-      description: 'AutoDump: pulls the image of the dump job and writes its log',
+      description: 'AutoDump: pulls the images of the jobs and writes their logs',
     });
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
@@ -111,55 +102,101 @@ export class DumpJob extends Construct {
   }
 }
 
-/** Only secrets that bear the schedule tag, and only what Secrets Manager itself decrypts. */
-function readSecrets(scope: Construct, props: DumpJobProps): iam.PolicyStatement[] {
-  const anyKey = Arn.format(
-    { service: 'kms', resource: 'key', resourceName: '*' },
-    Stack.of(scope),
-  );
-  const statements = [
-    allow(['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret'], [props.secretsArn], {
-      Null: { [`aws:ResourceTag/${props.tagPrefix}:start-schedule`]: 'false' },
-    }),
-  ];
-  const keys = props.secretEncryptionKeys?.map((key) => key.keyArn) ?? [anyKey];
-  if (keys.length > 0) statements.push(viaService('secretsmanager', ['kms:Decrypt'], keys));
-  return statements;
+/** Can neither read, list nor delete a backup. */
+function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
+  const { name } = props;
+  const hasSchedule = {
+    Null: { [`aws:ResourceTag/${props.tagPrefix}:start-schedule`]: 'false' },
+  };
+  const role = new OwnRole(scope, 'Role', {
+    service: 'ecs-tasks.amazonaws.com',
+    description: 'AutoDump: reads one tagged secret and writes one backup',
+    statements: [
+      ...readSecrets(scope, props, hasSchedule),
+      ...writeObjects(props.backups, `${props.keyPrefix}*`),
+    ],
+    wildcards: 'Targets are found by their tags, and the keys of backups hold the time.',
+  });
+  const definition = new JobDefinition(scope, 'Definition', {
+    ...common,
+    jobDefinitionName: name,
+    image: props.images.dumper,
+    role,
+    environment: {
+      AUTODUMP_BUCKET: props.bucket.bucketName,
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      ...keyOf(props),
+    },
+    streamPrefix: 'dumper',
+    timeout: props.dumpTimeout,
+    repeatable: true,
+    scratchSize: props.scratchSize,
+  });
+  return { name, definition, role };
 }
 
-/** New objects below the dumper's own prefix. It can neither read, list nor delete a backup. */
-function writeBackups(props: DumpJobProps): iam.PolicyStatement[] {
-  const keys = props.backups.flatMap(({ key }) => key ?? []);
-  const statements = [
-    allow(
-      ['s3:PutObject', 's3:AbortMultipartUpload'],
-      props.backups.map(({ bucket }) => bucket.arnForObjects(`${props.keyPrefix}*`)),
-    ),
-  ];
-  if (keys.length > 0) {
-    // S3 decrypts the data key of a multipart upload for each of its parts.
-    const arns = [...new Set(keys.map((key) => key.keyArn))];
-    statements.push(viaService('s3', ['kms:GenerateDataKey', 'kms:Decrypt'], arns));
-  }
-  return statements;
+/** Needs neither a secret nor the database. */
+function makeVerify(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
+  const name = `${props.name}-verify`;
+  const role = new OwnRole(scope, 'Role', {
+    service: 'ecs-tasks.amazonaws.com',
+    description: 'AutoDump: reads the backup of one run and writes what it found beside it',
+    statements: [
+      ...readObjects(props.backups, `${props.keyPrefix}*`),
+      ...writeObjects(props.backups, `${props.keyPrefix}*/verification-*.json`),
+    ],
+    wildcards: 'The keys of backups hold the target and the time.',
+  });
+  const definition = new JobDefinition(scope, 'Definition', {
+    ...common,
+    jobDefinitionName: name,
+    image: props.images.verifier,
+    role,
+    environment: {
+      AUTODUMP_VERB: 'verify',
+      AUTODUMP_BUCKETS: props.backups.map(({ bucket }) => bucket.bucketName).join(' '),
+      ...keyOf(props),
+    },
+    streamPrefix: 'verify',
+    timeout: props.dumpTimeout,
+    repeatable: true,
+    scratchSize: props.scratchSize ?? VERIFY_SCRATCH,
+  });
+  return { name, definition, role };
 }
 
-function viaService(service: string, actions: string[], resources: string[]): iam.PolicyStatement {
-  const value = `${service}.${Aws.REGION}.amazonaws.com`;
-  return allow(actions, resources, { StringEquals: { 'kms:ViaService': value } });
+/** Can write to no bucket, and reads only secrets whose database may be written into. */
+function makeRestore(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
+  const name = `${props.name}-restore`;
+  const isTarget = {
+    StringEquals: { [`aws:ResourceTag/${props.tagPrefix}:restore-target`]: 'yes' },
+  };
+  const role = new OwnRole(scope, 'Role', {
+    service: 'ecs-tasks.amazonaws.com',
+    description: 'AutoDump: reads backups and the secrets of databases that it may restore into',
+    statements: [
+      ...readSecrets(scope, props, isTarget),
+      ...readObjects(props.backups, `${props.keyPrefix}*`),
+    ],
+    wildcards: 'Who starts a restore names the secret and the backup.',
+  });
+  const definition = new JobDefinition(scope, 'Definition', {
+    ...common,
+    jobDefinitionName: name,
+    image: props.images.dumper,
+    role,
+    environment: { AUTODUMP_VERB: 'restore' },
+    streamPrefix: 'restore',
+    timeout: props.restoreTimeout,
+    // What the first attempt has loaded is there: a second one would find it, or load it twice.
+    repeatable: false,
+    scratchSize: props.scratchSize,
+  });
+  return { name, definition, role };
 }
 
-/** Batch takes five conditions at most, and retries what none of them matches: so the last ends all. */
-function retryStrategies(): batch.RetryStrategy[] {
-  const retry = (reason: batch.CustomReason) =>
-    batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.custom(reason));
-  return [
-    retry({ onExitCode: '12' }),
-    retry({ onExitCode: '13' }),
-    retry({ onExitCode: '143' }),
-    retry({ onStatusReason: 'Task failed to start*' }),
-    batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onReason: '*' })),
-  ];
+function keyOf({ encryptionKey }: JobsProps): { [name: string]: string } {
+  return encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {};
 }
 
 /**

@@ -1,21 +1,18 @@
-import { Arn, Duration, Stack, Validations } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { DUMP_FAILURES, DumpFailure, NO_EXIT_CODE } from './private/dump-failure';
-import { allow, OwnRole } from './private/role';
+import { DUMP_FAILURES, VERIFY_FAILURES } from './private/job-failure';
+import { JobStep, JobToRun, runJobs } from './private/job-step';
+import { allow } from './private/role';
+import { failState, OwnStateMachine, retry } from './private/states';
 
 export interface DumpStateMachineProps {
   readonly stateMachineName: string;
   readonly scanner: lambda.IFunction;
   readonly hash: lambda.IFunction;
-  readonly jobQueueArn: string;
-  /** Without a revision: an execution may wait for months, and an update retires revisions. */
-  readonly jobDefinitionName: string;
-  /** After this long, a dump job that has not ended is stopped. */
-  readonly dumpTimeLimit: Duration;
+  readonly dump: JobToRun;
+  readonly verify: JobToRun;
   readonly logGroup: logs.ILogGroup;
 }
 
@@ -36,61 +33,25 @@ const BATCH_SERVICE_ERRORS = [
   'Batch.TooManyRequestsException',
 ];
 
-/** Waits for the start of one run, starts the next one, and dumps. */
-export class DumpStateMachine extends sfn.StateMachine {
+/** Waits for the start of one run, starts the next one, dumps, and verifies the backup. */
+export class DumpStateMachine extends OwnStateMachine {
   constructor(scope: Construct, id: string, props: DumpStateMachineProps) {
-    const role = new OwnRole(scope, `${id}Role`, {
-      service: 'states.amazonaws.com',
-      description: 'AutoDump: runs its two functions and the dump job',
-      statements: taskStatements(scope, props),
-      wildcards:
-        'Batch makes up the ids of jobs and the numbers of revisions, and Step Functions asks for all log deliveries.',
-    });
+    const { dump, hash, logGroup, scanner, stateMachineName, verify } = props;
     super(scope, id, {
-      stateMachineName: props.stateMachineName,
-      stateMachineType: sfn.StateMachineType.STANDARD,
+      stateMachineName,
       comment:
-        'One run of one target: wait, check its tags, schedule the next run, dump. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
-      definitionBody: sfn.DefinitionBody.fromChainable(
-        new States(scope, `${id}States`, props).start,
-      ),
-      role,
-      logs: {
-        destination: props.logGroup,
-        level: sfn.LogLevel.ERROR,
-        includeExecutionData: false,
-      },
+        'One run of one target: wait, check its tags, schedule the next run, dump, verify. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
+      start: new States(scope, `${id}States`, props).start,
+      roleDescription: 'AutoDump: runs its two functions, the dump job and the verification job',
+      statements: [
+        allow(['lambda:InvokeFunction'], [scanner.functionArn, hash.functionArn]),
+        ...runJobs(scope, [dump, verify]),
+      ],
+      logGroup,
+      untraced:
+        'An execution waits for hours or months, longer than X-Ray keeps a trace, and then runs four steps that its history shows with their times.',
     });
-    Validations.of(this).acknowledge(
-      {
-        id: 'AwsSolutions-SF1',
-        reason:
-          'Failures are logged. Step Functions itself keeps every event of an execution for 90 days after its end; a second copy would only cost.',
-      },
-      {
-        id: 'AwsSolutions-SF2',
-        reason:
-          'An execution waits for hours or months, longer than X-Ray keeps a trace, and then runs three steps that its history shows with their times.',
-      },
-    );
   }
-}
-
-function taskStatements(scope: Construct, props: DumpStateMachineProps): iam.PolicyStatement[] {
-  const arn = (service: string, resource: string, resourceName: string) =>
-    Arn.format({ service, resource, resourceName }, Stack.of(scope));
-  const definition = arn('batch', 'job-definition', props.jobDefinitionName);
-  return [
-    allow(['lambda:InvokeFunction'], [props.scanner.functionArn, props.hash.functionArn]),
-    allow(['batch:SubmitJob'], [definition, `${definition}:*`, props.jobQueueArn]),
-    allow(['batch:TerminateJob'], [arn('batch', 'job', '*')]),
-    allow(['batch:DescribeJobs'], ['*']),
-    // The rule that Step Functions itself keeps in the account to hear of the end of jobs.
-    allow(
-      ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
-      [arn('events', 'rule', 'StepFunctionsGetEventsForBatchJobsRule')],
-    ),
-  ];
 }
 
 /** The states. Their names are what an operator reads in the console. */
@@ -102,7 +63,7 @@ class States extends Construct {
     super(scope, id);
     this.props = props;
 
-    const dump = this.dump();
+    const dump = this.dump(this.verify(this.end()));
     const schedule = this.schedule(this.afterScheduling(dump));
     this.start = new sfn.Wait(this, 'Wait until the start', {
       time: sfn.WaitTime.timestampPath('$.when'),
@@ -153,7 +114,7 @@ class States extends Construct {
   }
 
   private afterScheduling(dump: sfn.IChainable): sfn.Choice {
-    const notChecked = this.fail('Failed: tags could not be checked', {
+    const notChecked = failState(this, 'Failed: tags could not be checked', {
       error: 'AutoDump.TagsNotChecked',
       text: 'The tags of the target could not be read, so nothing was dumped. The function that reads them failed: see its log. {} It said: {}: {}',
       paths: ['$.next.note', '$.checkError.Error', '$.checkError.Cause'],
@@ -163,110 +124,69 @@ class States extends Construct {
       .otherwise(dump);
   }
 
-  private dump(): sfn.CustomState {
-    const dump = new sfn.CustomState(this, 'Dump the database', {
-      stateJson: {
-        Type: 'Task',
-        Resource: `arn:${Stack.of(this).partition}:states:::batch:submitJob.sync`,
-        TimeoutSeconds: this.props.dumpTimeLimit.toSeconds(),
-        Parameters: dumpParameters(this.props),
-        ResultSelector: { 'jobId.$': '$.JobId', 'status.$': '$.Status' },
-        ResultPath: '$.dump',
-        Retry: [retry(BATCH_SERVICE_ERRORS, 5)],
+  private dump(next: sfn.IChainable): sfn.IChainable {
+    const { task } = new JobStep(this, 'Dump the database', {
+      ...this.props.dump,
+      ...this.run,
+      field: 'dump',
+      jobName: '$$.Execution.Name',
+      environment: {
+        AUTODUMP_RESOURCE_ARN: '$.resourceArn',
+        AUTODUMP_TAG_HASH: '$.tagHash',
+        AUTODUMP_START: '$.when',
+        AUTODUMP_EXECUTION_ARN: '$$.Execution.Id',
       },
+      failures: DUMP_FAILURES,
     });
-    dump.addCatch(this.dumpFailed(), { resultPath: '$.dumpError' });
-    dump.next(
-      new sfn.Choice(this, 'Next run scheduled?')
-        .when(
-          sfn.Condition.booleanEquals('$.next.scheduled', true),
-          new sfn.Succeed(this, 'Backup complete'),
-        )
-        .otherwise(
-          this.fail('Failed: dumped, but the next run is not scheduled', {
-            error: 'AutoDump.NextRunNotScheduled',
-            text: 'The backup is complete. {} The function that schedules failed: see its log. It said: {}',
-            paths: ['$.next.note', '$.scheduleError.Cause'],
-          }),
-        ),
-    );
-    return dump;
+    return task.next(next);
   }
 
-  private dumpFailed(): sfn.Choice {
-    const unknown = this.fail('Failed: dump job', {
-      error: 'AutoDump.DumpJob',
-      text: `${NO_EXIT_CODE} {} Batch says: {}: {}`,
-      paths: ['$.next.note', '$.dumpError.Error', '$.dumpError.Cause'],
+  /** An execution that began to wait before there were verifications says nothing of them. */
+  private verify(next: sfn.IChainable): sfn.Choice {
+    const { task } = new JobStep(this, 'Verify the backup', {
+      ...this.props.verify,
+      ...this.run,
+      suffix: ' of the verification',
+      field: 'verification',
+      jobName: sfn.JsonPath.format('{}-verify', sfn.JsonPath.stringAt('$$.Execution.Name')),
+      environment: {
+        AUTODUMP_RESOURCE_ARN: '$.resourceArn',
+        AUTODUMP_START: '$.when',
+        AUTODUMP_EXECUTION_ARN: '$$.Execution.Id',
+        AUTODUMP_VERIFY: '$.verify',
+      },
+      failures: VERIFY_FAILURES,
     });
-    const exitCode = new sfn.Choice(this, 'Which exit code?');
-    // Batch leaves these out for a job that never started, and a state may not name what is missing.
-    for (const path of ['Container.ExitCode', 'Container.LogStreamName', 'StatusReason']) {
-      exitCode.when(sfn.Condition.isNotPresent(`$.dumpError.job.${path}`), unknown);
-    }
-    for (const failure of DUMP_FAILURES) {
-      exitCode.when(
-        sfn.Condition.numberEquals('$.dumpError.job.Container.ExitCode', failure.exitCode),
-        this.dumpFailure(failure),
+    return new sfn.Choice(this, 'Verify this backup?')
+      .when(sfn.Condition.isNotPresent('$.verify'), next)
+      .when(sfn.Condition.stringEquals('$.verify', 'none'), next)
+      .otherwise(task.next(next));
+  }
+
+  /** What both jobs of a run have in common. */
+  private get run() {
+    return {
+      vcpu: '$.job.vcpu',
+      memory: '$.job.memory',
+      retried: BATCH_SERVICE_ERRORS,
+      note: '$.next.note',
+      logGroup: this.props.logGroup,
+    };
+  }
+
+  private end(): sfn.Choice {
+    return new sfn.Choice(this, 'Next run scheduled?')
+      .when(
+        sfn.Condition.booleanEquals('$.next.scheduled', true),
+        new sfn.Succeed(this, 'Backup complete'),
+      )
+      .otherwise(
+        failState(this, 'Failed: dumped, but the next run is not scheduled', {
+          error: 'AutoDump.NextRunNotScheduled',
+          text: 'The backup is complete. {} The function that schedules failed: see its log. It said: {}',
+          paths: ['$.next.note', '$.scheduleError.Cause'],
+        }),
       );
-    }
-    exitCode.otherwise(unknown);
-
-    const read = new sfn.Pass(this, "Read Batch's report", {
-      parameters: {
-        Error: sfn.JsonPath.stringAt('$.dumpError.Error'),
-        Cause: sfn.JsonPath.stringAt('$.dumpError.Cause'),
-        job: sfn.JsonPath.stringToJson(sfn.JsonPath.stringAt('$.dumpError.Cause')),
-      },
-      resultPath: '$.dumpError',
-    });
-    read.next(exitCode);
-    return (
-      new sfn.Choice(this, 'Did Batch report on the job?')
-        // So it may be after a timeout, and a state may not name what is missing.
-        .when(sfn.Condition.isNotPresent('$.dumpError.Cause'), this.noCause(unknown))
-        .when(sfn.Condition.stringMatches('$.dumpError.Cause', '{*"Container"*}'), read)
-        .otherwise(unknown)
-    );
-  }
-
-  private noCause(next: sfn.IChainable): sfn.Pass {
-    const noCause = new sfn.Pass(this, 'Note: no cause was given', {
-      parameters: {
-        Error: sfn.JsonPath.stringAt('$.dumpError.Error'),
-        Cause: 'no cause was given.',
-      },
-      resultPath: '$.dumpError',
-    });
-    noCause.next(next);
-    return noCause;
-  }
-
-  private dumpFailure(failure: DumpFailure): sfn.Fail {
-    const name = failure.failureClass;
-    return this.fail(`Failed: ${name}`, {
-      error: `AutoDump.${name[0].toUpperCase()}${name.slice(1)}`,
-      text: `The dump failed: ${name} (exit code ${failure.exitCode}). ${failure.text} {} Log: log group ${this.props.logGroup.logGroupName}, stream {}. Batch says: {}`,
-      paths: [
-        '$.next.note',
-        '$.dumpError.job.Container.LogStreamName',
-        '$.dumpError.job.StatusReason',
-      ],
-    });
-  }
-
-  /** `text` is a template of States.Format: each pair of braces takes the next path. */
-  private fail(
-    name: string,
-    how: { readonly error: string; readonly text: string; readonly paths: string[] },
-  ): sfn.Fail {
-    return new sfn.Fail(this, name, {
-      error: how.error,
-      causePath: sfn.JsonPath.format(
-        how.text,
-        ...how.paths.map((path) => sfn.JsonPath.stringAt(path)),
-      ),
-    });
   }
 
   /**
@@ -284,36 +204,4 @@ class States extends Construct {
       },
     });
   }
-}
-
-function retry(errors: string[], maxAttempts: number): object {
-  return {
-    ErrorEquals: errors,
-    IntervalSeconds: 2,
-    BackoffRate: 2,
-    MaxAttempts: maxAttempts,
-    MaxDelaySeconds: 60,
-    JitterStrategy: 'FULL',
-  };
-}
-
-function dumpParameters(props: DumpStateMachineProps): object {
-  return {
-    // Batch takes less than Step Functions does. The scanner's names please both.
-    'JobName.$': '$$.Execution.Name',
-    JobQueue: props.jobQueueArn,
-    JobDefinition: props.jobDefinitionName,
-    ContainerOverrides: {
-      ResourceRequirements: [
-        { Type: 'VCPU', 'Value.$': '$.job.vcpu' },
-        { Type: 'MEMORY', 'Value.$': '$.job.memory' },
-      ],
-      Environment: [
-        { Name: 'AUTODUMP_RESOURCE_ARN', 'Value.$': '$.resourceArn' },
-        { Name: 'AUTODUMP_TAG_HASH', 'Value.$': '$.tagHash' },
-        { Name: 'AUTODUMP_START', 'Value.$': '$.when' },
-        { Name: 'AUTODUMP_EXECUTION_ARN', 'Value.$': '$$.Execution.Id' },
-      ],
-    },
-  };
 }

@@ -8,6 +8,7 @@ export interface Context {
   readonly bucketName?: string;
   readonly createReadOnlyUser: boolean;
   readonly image?: string;
+  readonly verifyImage?: string;
   readonly architecture?: string;
   readonly tagPrefix?: string;
   readonly scanIntervalMinutes?: number;
@@ -45,11 +46,8 @@ export function readContext(node: Node): Context {
       'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
     ),
     createReadOnlyUser: reader.truth('createReadOnlyUser'),
-    image: reader.text(
-      'image',
-      IMAGE,
-      'a reference to an image, like registry.example.com/dumper:1',
-    ),
+    image: reader.image('image'),
+    verifyImage: reader.image('verifyImage'),
     architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
     tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
@@ -78,6 +76,10 @@ class Reader {
       return undefined;
     }
     return value;
+  }
+
+  image(name: string): string | undefined {
+    return this.text(name, IMAGE, 'a reference to an image, like registry.example.com/dumper:1');
   }
 
   /** A JSON array, or its elements with commas between them. */

@@ -28,14 +28,16 @@ export class AutoDumpStack extends Stack {
       id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
       reason: 'Nothing here adds a route: only the ids of the subnets are used.',
     });
-    const { image, scanIntervalMinutes, bucketName, tagPrefix, architecture } = context;
+    const { image, verifyImage, scanIntervalMinutes, bucketName, tagPrefix, architecture } =
+      context;
     this.autoDump = new AutoDump(this, 'AutoDump', {
       vpc,
       bucketName,
       tagPrefix,
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
-      image: image === undefined ? undefined : this.findImage(image),
+      image: this.findImage('ImageRepository', image),
+      verifyImage: this.findImage('VerifyImageRepository', verifyImage),
       scanInterval:
         scanIntervalMinutes === undefined ? undefined : Duration.minutes(scanIntervalMinutes),
     });
@@ -44,11 +46,12 @@ export class AutoDumpStack extends Stack {
   }
 
   /** From ECR, the execution role must be allowed to pull; from elsewhere, no role of AWS helps. */
-  private findImage(reference: string): ecs.ContainerImage {
+  private findImage(id: string, reference?: string): ecs.ContainerImage | undefined {
+    if (reference === undefined) return undefined;
     const found = ECR_IMAGE.exec(reference);
     if (!found) return ecs.ContainerImage.fromRegistry(reference);
     const [, account, region, repositoryName, tag, digest] = found as (string | undefined)[];
-    const repository = Repository.fromRepositoryAttributes(this, 'ImageRepository', {
+    const repository = Repository.fromRepositoryAttributes(this, id, {
       repositoryName: repositoryName ?? '',
       repositoryArn: this.formatArn({
         service: 'ecr',
@@ -63,8 +66,15 @@ export class AutoDumpStack extends Stack {
   }
 
   private describe(): void {
-    const { bucket, stateMachine, jobQueue, logGroup, scannerFunction, connections } =
-      this.autoDump;
+    const {
+      bucket,
+      stateMachine,
+      restoreStateMachine,
+      jobQueue,
+      logGroup,
+      scannerFunction,
+      connections,
+    } = this.autoDump;
     const output = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
     output('BucketName', 'Where the backups lie', bucket.bucketName);
@@ -73,8 +83,13 @@ export class AutoDumpStack extends Stack {
       'One execution is one run of one target',
       stateMachine.stateMachineArn,
     );
-    output('JobQueueArn', 'The queue of the dump jobs', jobQueue.jobQueueArn);
-    output('LogGroupName', 'The log of the functions and of the dump jobs', logGroup.logGroupName);
+    output(
+      'RestoreStateMachineArn',
+      'One execution is one restore of one backup',
+      restoreStateMachine.stateMachineArn,
+    );
+    output('JobQueueArn', 'The queue of the jobs', jobQueue.jobQueueArn);
+    output('LogGroupName', 'The log of the functions and of the jobs', logGroup.logGroupName);
     output('ScannerFunctionName', 'Call it with {} to scan now', scannerFunction.functionName);
     output(
       'SecurityGroupId',

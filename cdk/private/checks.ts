@@ -1,6 +1,6 @@
-import { Duration, Token } from 'aws-cdk-lib';
+import { Duration, Size, SizeRoundingBehavior, Token } from 'aws-cdk-lib';
 
-/** No more than the handlers take (crates/core/src/tags.rs). */
+/** No more than the handlers take (crates/core/src/tags/prefix.rs). */
 const TAG_PREFIX = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$/;
 /** A tag key has at most 128 characters; the longest that AutoDump knows needs 40 of them. */
 const TAG_PREFIX_LENGTH = 80;
@@ -58,19 +58,28 @@ export function checkRetention(retention: Duration): void {
 }
 
 /** Throws unless AWS Batch takes the duration as the time limit of a job on Fargate. */
-export function checkDumpTimeout(timeout: Duration): void {
+export function checkTimeout(prop: string, timeout: Duration): void {
   if (timeout.isUnresolved()) {
     throw new Error(
-      'AutoDump: `dumpTimeout` is a value that is only known at deployment. Other times are reckoned from it: give a literal number.',
+      `AutoDump: \`${prop}\` is a value that is only known at deployment. Other times are reckoned from it: give a literal number.`,
     );
   }
   const minutes = timeout.toMinutes({ integral: false });
   if (minutes < 1 || minutes > 14 * 24 * 60) {
     reject(
-      'dumpTimeout',
+      prop,
       timeout.toHumanString(),
       'It must be at least 1 minute and at most 14 days, the longest that Fargate lets a job run.',
     );
+  }
+}
+
+/** Throws unless Fargate takes the size as that of a task's disk. */
+export function checkScratchSize(size: Size): void {
+  if (size.isUnresolved()) return;
+  const gibibytes = size.toGibibytes({ rounding: SizeRoundingBehavior.NONE });
+  if (!Number.isInteger(gibibytes) || gibibytes < 21 || gibibytes > 200) {
+    reject('scratchSize', `${gibibytes} GiB`, 'It must be a whole number of GiB, 21 to 200.');
   }
 }
 
@@ -89,6 +98,19 @@ export function checkOwnBucket(props: { readonly [name: string]: unknown }): voi
     if (props[name] !== undefined) {
       throw new Error(
         `AutoDump: \`bucket\` and \`${name}\` are both given. \`${name}\` is for the bucket that AutoDump makes: set it on your own bucket, or leave \`bucket\` out.`,
+      );
+    }
+  }
+}
+
+/** Throws unless the two can be the end of an ARN of a database's user. */
+export function checkDatabaseLogin(resourceId: string, username: string): void {
+  for (const [name, value] of Object.entries({ resourceId, username })) {
+    if (!Token.isUnresolved(value) && (value.length === 0 || /[/:\s]/.test(value))) {
+      reject(
+        name,
+        value,
+        'It must be one part of an ARN: not empty, and without `/`, `:` and space.',
       );
     }
   }

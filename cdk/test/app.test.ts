@@ -1,7 +1,7 @@
 import { readContext } from '../bin/context';
 import { AutoDumpStack } from '../bin/stack';
 import { resolve, statements } from './support/resolve';
-import { FLAGS, Match, only, Template, testApp } from './support/stacks';
+import { FLAGS, jobDefinition, Match, only, Template, testApp } from './support/stacks';
 
 const GOOD = {
   vpcId: 'vpc-0123456789abcdef0',
@@ -68,6 +68,7 @@ describe('the context', () => {
     ['createReadOnlyUser', 'yes', 'true or false'],
     ['createReadOnlyUser', 1, 'true or false'],
     ['image', '', 'a reference to an image'],
+    ['verifyImage', 'a b', 'a reference to an image'],
     ['image', 'a b', 'a reference to an image'],
     ['architecture', 'arm', 'x86_64 or arm64'],
     ['scanIntervalMinutes', '0', 'a whole number'],
@@ -94,7 +95,7 @@ describe('the stack', () => {
   test('uses what it is told', () => {
     const made = synth({ bucketName: 'my-backups', tagPrefix: 'backup', scanIntervalMinutes: 5 });
     expect(only(made, 'AWS::S3::Bucket').BucketName).toBe('my-backups');
-    expect(only(made, 'AWS::Batch::JobDefinition').ContainerProperties.Image).toBe(IMAGE.image);
+    expect(jobDefinition(made).ContainerProperties.Image).toBe(IMAGE.image);
     expect(only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.Subnets).toEqual(
       GOOD.privateSubnetIds.split(','),
     );
@@ -102,7 +103,7 @@ describe('the stack', () => {
   });
 
   const imageOf = (made: Template): string =>
-    resolve(only(made, 'AWS::Batch::JobDefinition').ContainerProperties.Image);
+    resolve(jobDefinition(made).ContainerProperties.Image);
   const pulls = (made: Template): string[] =>
     statements(made)
       .filter(({ role }) => role === 'AutoDumpJobExecutionRole')
@@ -120,6 +121,24 @@ describe('the stack', () => {
     expect(imageOf(made)).toBe(`${registry}.<AWS::URLSuffix>/team/dumper${expected}`);
     expect(pulls(made)).toEqual([
       'arn:<partition>:ecr:eu-west-1:111122223333:repository/team/dumper',
+    ]);
+  });
+
+  test('uses another image for the verification, if it is told to', () => {
+    const images = (made: Template): string[] =>
+      (['dump', 'verify', 'restore'] as const).map((job) =>
+        resolve(jobDefinition(made, job).ContainerProperties.Image),
+      );
+    expect(images(synth({}))).toEqual([IMAGE.image, IMAGE.image, IMAGE.image]);
+    const verifyImage = `${registry}.amazonaws.com/team/verifier:1`;
+    const made = synth({ verifyImage });
+    expect(images(made)).toEqual([
+      IMAGE.image,
+      `${registry}.<AWS::URLSuffix>/team/verifier:1`,
+      IMAGE.image,
+    ]);
+    expect(pulls(made)).toEqual([
+      'arn:<partition>:ecr:eu-west-1:111122223333:repository/team/verifier',
     ]);
   });
 
@@ -142,7 +161,7 @@ describe('the stack', () => {
   test('runs on the processor it is told', () => {
     const made = synth({ architecture: 'arm64' });
     made.allResourcesProperties('AWS::Lambda::Function', { Architectures: ['arm64'] });
-    const container = only(made, 'AWS::Batch::JobDefinition').ContainerProperties;
+    const container = jobDefinition(made).ContainerProperties;
     expect(container.RuntimePlatform.CpuArchitecture).toBe('ARM64');
   });
 
@@ -151,6 +170,7 @@ describe('the stack', () => {
       'BucketName',
       'JobQueueArn',
       'LogGroupName',
+      'RestoreStateMachineArn',
       'ScannerFunctionName',
       'SecurityGroupId',
       'StateMachineArn',

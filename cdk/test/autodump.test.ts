@@ -6,7 +6,18 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { AutoDump } from '../index';
 import { resolve } from './support/resolve';
-import { IMAGE, make, Match, only, readJson, Template, template, testApp } from './support/stacks';
+import {
+  IMAGE,
+  jobEnvironment,
+  make,
+  Match,
+  only,
+  readJson,
+  stateMachine,
+  Template,
+  template,
+  testApp,
+} from './support/stacks';
 
 const environment = readJson('contract', 'environment.json');
 
@@ -94,86 +105,6 @@ test('an own bucket is used, and none is made', () => {
   expect(jobEnvironment(made).AUTODUMP_BUCKET).toBe('own');
 });
 
-function jobEnvironment(made: Template): { [name: string]: string } {
-  const { Environment } = only(made, 'AWS::Batch::JobDefinition').ContainerProperties;
-  return Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, resolve(Value)]));
-}
-
-describe('the dump job', () => {
-  test('is given the environment of the contract', () => {
-    const { jobDefinition, jobDefinitionOptional } = environment.dumper;
-    expect(Object.keys(jobEnvironment(template())).sort()).toEqual(jobDefinition.sort());
-    const withKey = template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
-    expect(Object.keys(jobEnvironment(withKey)).sort()).toEqual(
-      [...jobDefinition, ...jobDefinitionOptional].sort(),
-    );
-  });
-
-  test('runs as no one, on a file system that cannot be written, without a public address', () => {
-    template().hasResourceProperties('AWS::Batch::JobDefinition', {
-      PlatformCapabilities: ['FARGATE'],
-      Timeout: { AttemptDurationSeconds: 24 * 60 * 60 },
-      ContainerProperties: Match.objectLike({
-        User: '65532:65532',
-        ReadonlyRootFilesystem: true,
-        NetworkConfiguration: { AssignPublicIp: 'DISABLED' },
-        RuntimePlatform: { CpuArchitecture: 'X86_64', OperatingSystemFamily: 'LINUX' },
-        LogConfiguration: Match.objectLike({ LogDriver: 'awslogs' }),
-        Privileged: Match.absent(),
-      }),
-    });
-  });
-
-  test('has different roles for itself and for Fargate', () => {
-    const { JobRoleArn, ExecutionRoleArn } = only(
-      template(),
-      'AWS::Batch::JobDefinition',
-    ).ContainerProperties;
-    expect(JobRoleArn).not.toEqual(ExecutionRoleArn);
-  });
-
-  test('is retried for what the contract says can help, and for nothing else', () => {
-    const { RetryStrategy } = only(template(), 'AWS::Batch::JobDefinition');
-    const codes = readJson('contract', 'exit-codes.json').exitCodes.filter((c: any) => c.retried);
-    expect(RetryStrategy).toEqual({
-      Attempts: 3,
-      EvaluateOnExit: [
-        ...codes.map(({ code }: any) => ({ Action: 'RETRY', OnExitCode: String(code) })),
-        { Action: 'RETRY', OnStatusReason: 'Task failed to start*' },
-        { Action: 'EXIT', OnReason: '*' },
-      ],
-    });
-    expect(RetryStrategy.EvaluateOnExit.length).toBeLessThanOrEqual(5);
-  });
-
-  test('is called by name in the state machine: its revisions come and go', () => {
-    const { autoDump, stack } = make();
-    const made = Template.fromStack(stack);
-    expect(only(made, 'AWS::Batch::JobDefinition').JobDefinitionName).toBe(autoDump.name);
-    const definition = resolve(only(made, 'AWS::StepFunctions::StateMachine').DefinitionString);
-    expect(JSON.parse(definition).States['Dump the database'].Parameters.JobDefinition).toBe(
-      autoDump.name,
-    );
-  });
-
-  test('that can never start is cancelled, not left at the head of the queue', () => {
-    const actions = only(template(), 'AWS::Batch::JobQueue').JobStateTimeLimitActions;
-    expect(actions).toEqual(
-      [
-        'MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE',
-        'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT',
-      ].map((Reason) => ({ Action: 'CANCEL', MaxTimeSeconds: 600, Reason, State: 'RUNNABLE' })),
-    );
-  });
-
-  test('runs at most so many at a time', () => {
-    const cpus = (made: Template): number =>
-      only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.MaxvCpus;
-    expect(cpus(template())).toBe(64);
-    expect(cpus(template({ maxvCpus: 16 }))).toBe(16);
-  });
-});
-
 describe('the functions', () => {
   const byDescription = (made: Template, text: string): any =>
     Object.values(
@@ -199,7 +130,7 @@ describe('the functions', () => {
       Architectures: ['arm64'],
       LoggingConfig: { LogGroup: { Ref: Match.stringLikeRegexp('^AutoDumpLogs') } },
     });
-    made.hasResourceProperties('AWS::Batch::JobDefinition', {
+    made.allResourcesProperties('AWS::Batch::JobDefinition', {
       ContainerProperties: Match.objectLike({
         RuntimePlatform: { CpuArchitecture: 'ARM64', OperatingSystemFamily: 'LINUX' },
       }),
@@ -221,7 +152,7 @@ describe('the functions', () => {
     expect(resolve(Variables.AUTODUMP_STATE_MACHINE_ARN)).toBe(
       `arn:<partition>:states:<region>:<account>:stateMachine:${autoDump.name}`,
     );
-    expect(only(made, 'AWS::StepFunctions::StateMachine').StateMachineName).toBe(autoDump.name);
+    expect(stateMachine(made).StateMachineName).toBe(autoDump.name);
   });
 
   test('and their logs are kept for three months, or as told', () => {
@@ -242,13 +173,36 @@ describe('the name', () => {
     const third = new AutoDump(other, 'AutoDump', { vpc: ec2Vpc(other), image: IMAGE });
     const names = [first.autoDump, same, third].map(({ name }) => name);
     expect(new Set(names).size).toBe(3);
-    for (const name of names) expect(name).toMatch(/^[0-9A-Za-z_-]{1,80}$/);
+    for (const name of names) expect(`${name}-restore`).toMatch(/^[0-9A-Za-z_-]{1,80}$/);
   });
 
   test('has 80 characters at most, however deep the construct is', () => {
     const stack = new Stack(testApp(), 'S'.repeat(100));
     const { name } = new AutoDump(stack, 'A'.repeat(200), { vpc: ec2Vpc(stack), image: IMAGE });
-    expect(name).toMatch(/^[0-9A-Za-z_-]{1,80}$/);
+    expect(name).toMatch(/^[0-9A-Za-z_-]{80}$/);
+    const made = Template.fromStack(stack);
+    const names = (type: string, field: string): string[] =>
+      Object.values(made.findResources(type)).map(({ Properties }) => Properties[field] as string);
+    const machines = names('AWS::StepFunctions::StateMachine', 'StateMachineName');
+    expect(machines).toHaveLength(2);
+    expect(machines).toContain(name);
+    expect(machines).toContainEqual(expect.stringMatching(/^(?=.{80}$)[0-9A-Za-z_-]+-restore$/));
+    const definitions = names('AWS::Batch::JobDefinition', 'JobDefinitionName');
+    expect(definitions.sort()).toEqual([name, `${name}-restore`, `${name}-verify`]);
+    for (const definition of definitions) expect(definition.length).toBeLessThanOrEqual(128);
+  });
+
+  // What is deployed must not get another state machine: its executions would be lost.
+  test('does not depend on that of the state machine of restores', () => {
+    const stack = new Stack(testApp(), 'S'.repeat(30));
+    const id = 'A'.repeat(36);
+    const { name } = new AutoDump(stack, id, { vpc: ec2Vpc(stack), image: IMAGE });
+    expect(name).toMatch(/^S{30}-A{36}-[0-9A-F]{8}$/);
+    const machines = Template.fromStack(stack).findResources('AWS::StepFunctions::StateMachine');
+    const names = Object.values(machines).map(({ Properties }) =>
+      String(Properties.StateMachineName),
+    );
+    expect(names.map(({ length }) => length).sort()).toEqual([name.length, 80]);
   });
 
   const ec2Vpc = (stack: Stack): ec2.IVpc =>
@@ -333,6 +287,10 @@ test('the metrics bear the names that the scanner writes', () => {
   expect(autoDump.metricTargetsFailed({ period: Duration.hours(1) }).period.toHours()).toBe(1);
   expect(autoDump.metricExecutionsFailed().metricName).toBe('ExecutionsFailed');
   expect(autoDump.metricExecutionsSucceeded().metricName).toBe('ExecutionsSucceeded');
+  expect(autoDump.metricRestoresFailed()).toMatchObject({
+    metricName: 'ExecutionsFailed',
+    dimensions: { StateMachineArn: autoDump.restoreStateMachine.stateMachineArn },
+  });
   expect(autoDump.metricScannerErrors().metricName).toBe('Errors');
 });
 
@@ -341,12 +299,17 @@ test('an escape hatch reaches every resource', () => {
   for (const construct of [
     autoDump.bucket,
     autoDump.stateMachine,
+    autoDump.restoreStateMachine,
     autoDump.jobQueue,
     autoDump.jobDefinition,
+    autoDump.verifyJobDefinition,
+    autoDump.restoreJobDefinition,
     autoDump.scannerFunction,
     autoDump.hashFunction,
     autoDump.logGroup,
     autoDump.jobRole,
+    autoDump.verifyJobRole,
+    autoDump.restoreJobRole,
   ]) {
     expect(construct.node.defaultChild).toBeDefined();
   }

@@ -3,7 +3,7 @@ import * as fs from 'fs';
 import * as os from 'os';
 import * as path from 'path';
 import { Template } from 'aws-cdk-lib/assertions';
-import { ROOT } from './support/stacks';
+import { jobDefinition, ROOT } from './support/stacks';
 
 const EXAMPLES = path.join(ROOT, 'examples');
 
@@ -41,7 +41,7 @@ const folders = fs
   .map((entry) => entry.name);
 
 test.each(folders)('%s is synthesised, and stands in the list', (example) => {
-  synth(example).resourceCountIs('AWS::StepFunctions::StateMachine', 1);
+  synth(example).resourceCountIs('AWS::StepFunctions::StateMachine', 2);
   const readme = fs.readFileSync(path.join(EXAMPLES, 'README.md'), 'utf8');
   expect(readme).toContain(`[${example}](${example}/app.ts)`);
 });
@@ -55,17 +55,20 @@ test('rds-same-stack: the secret is tagged, and the database lets the jobs in', 
     ],
   });
   stack.resourceCountIs('AWS::EC2::SecurityGroupIngress', 1);
+  stack.hasResourceProperties('AWS::SecretsManager::Secret', {
+    Tags: [{ Key: 'autodump:restore-target', Value: 'yes' }],
+  });
 });
 
 test('own-bucket-and-key: no other bucket is made', () => {
   const stack = synth('own-bucket-and-key');
   stack.resourceCountIs('AWS::S3::Bucket', 1);
-  stack.resourceCountIs('AWS::CloudWatch::Alarm', 2);
+  stack.resourceCountIs('AWS::CloudWatch::Alarm', 3);
   const [bucket] = Object.values(stack.findResources('AWS::S3::Bucket'));
-  const [job] = Object.values(stack.findResources('AWS::Batch::JobDefinition'));
+  const job = jobDefinition(stack);
   const [{ AbortIncompleteMultipartUpload: abort }] =
     bucket.Properties.LifecycleConfiguration.Rules;
   expect(abort.DaysAfterInitiation * 24 * 60 * 60).toBeGreaterThanOrEqual(
-    job.Properties.Timeout.AttemptDurationSeconds,
+    job.Timeout.AttemptDurationSeconds,
   );
 });

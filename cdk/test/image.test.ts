@@ -1,8 +1,9 @@
 import * as fs from 'fs';
 import * as path from 'path';
 import { Annotations } from 'aws-cdk-lib/assertions';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { imageIsBuilt, Made, make, Match, only, ROOT, Template } from './support/stacks';
+import { imageIsBuilt, jobDefinition, Made, make, Match, ROOT, Template } from './support/stacks';
 
 const built = (architecture?: lambda.Architecture): Made =>
   make({ image: undefined, architecture });
@@ -13,38 +14,48 @@ const assets = (made: Made): { directory: string; images: any[] } => {
   return { directory, images: Object.values<any>(manifest.dockerImages) };
 };
 
+const imagesOf = ({ stack }: Made): string[] =>
+  (['dump', 'verify', 'restore'] as const).map((job) =>
+    JSON.stringify(jobDefinition(Template.fromStack(stack), job).ContainerProperties.Image),
+  );
+
+const source = (images: any[], target: string): any =>
+  images.map((image) => image.source).find((one) => one.dockerBuildTarget === target);
+
 test.each([
   [lambda.Architecture.X86_64, 'linux/amd64'],
   [lambda.Architecture.ARM_64, 'linux/arm64'],
-])('the default is one image, built for the processor', (architecture, platform) => {
+])('the default is two images of one Dockerfile, for the processor', (architecture, platform) => {
   imageIsBuilt(true);
   const made = built(architecture);
   const { images } = assets(made);
-  expect(images).toHaveLength(1);
-  expect(images[0].source).toMatchObject({
-    platform,
-    dockerBuildArgs: { POSTGRES_SOURCE: 'postgresql', POSTGRES_MAJORS: '14 15 16 17 18' },
-  });
-  const { Image } = only(
-    Template.fromStack(made.stack),
-    'AWS::Batch::JobDefinition',
-  ).ContainerProperties;
-  expect(JSON.stringify(Image)).toContain('container-assets');
+  expect(images).toHaveLength(2);
+  for (const target of ['dumper', 'verifier']) {
+    expect(source(images, target)).toMatchObject({
+      platform,
+      dockerBuildArgs: { POSTGRES_SOURCE: 'postgresql', POSTGRES_MAJORS: '14 15 16 17 18' },
+    });
+  }
+  const [dump, verify, restore] = imagesOf(made);
+  for (const image of [dump, verify]) expect(image).toContain('container-assets');
+  expect(restore).toBe(dump);
+  expect(verify).not.toBe(dump);
 });
 
 test('what does not go into the image does not change its hash', () => {
   imageIsBuilt(true);
   const { directory, images } = assets(built());
-  const context = path.join(directory, images[0].source.directory);
+  const context = path.join(directory, source(images, 'dumper').directory);
   const entries = fs.readdirSync(context);
   expect(entries).toContain('Dockerfile');
   for (const excluded of ['src', 'tests', 'Cargo.toml']) expect(entries).not.toContain(excluded);
   expect(fs.existsSync(path.join(context, 'bin', 'arm64'))).toBe(false);
 });
 
-test('an image that cannot be built is an error that says what to run', () => {
+test('an image that cannot be built is an error that says what to run, once for a file', () => {
   imageIsBuilt(false);
   const { stack } = built();
+  expect(Annotations.fromStack(stack).findError('*', Match.anyValue())).toHaveLength(2);
   Annotations.fromStack(stack).hasError(
     '/Test/AutoDump',
     Match.stringLikeRegexp('bin/x86_64/dumper is missing.* scripts/build-assets --arch x86_64'),
@@ -57,8 +68,33 @@ test('with an image of a registry nothing is built', () => {
   expect(assets({ app, stack } as Made).images).toEqual([]);
 });
 
+test('an image that is given is that of all jobs', () => {
+  const [dump, verify, restore] = imagesOf(make());
+  expect([verify, restore]).toEqual([dump, dump]);
+  expect(dump).toBe('"registry.example.com/dumper:1"');
+});
+
+test('unless the verification is given one of its own', () => {
+  const verifyImage = ecs.ContainerImage.fromRegistry('registry.example.com/verifier:1');
+  const [dump, verify, restore] = imagesOf(make({ verifyImage }));
+  expect(verify).toBe('"registry.example.com/verifier:1"');
+  expect(restore).toBe(dump);
+
+  imageIsBuilt(true);
+  const made = make({ image: undefined, verifyImage });
+  expect(assets(made).images.map((image) => image.source.dockerBuildTarget)).toEqual(['dumper']);
+});
+
+const DOCKERFILE = fs.readFileSync(path.join(ROOT, 'batch-image', 'Dockerfile'), 'utf8');
+
+test('the Dockerfile has the stages that are built, and the dumper is its default', () => {
+  const stages = [...DOCKERFILE.matchAll(/^FROM (\S+)(?: AS (\w+))?$/gm)];
+  const names = stages.map(([, from, name]) => [from, name]);
+  expect(names).toContainEqual(['dumper', 'verifier']);
+  expect(names.at(-1)).toEqual(['dumper', undefined]);
+});
+
 test('the Dockerfile knows the arguments that it is built with', () => {
-  const dockerfile = fs.readFileSync(path.join(ROOT, 'batch-image', 'Dockerfile'), 'utf8');
-  expect(dockerfile).toMatch(/^ARG POSTGRES_SOURCE=/m);
-  expect(dockerfile).toMatch(/^ARG POSTGRES_MAJORS=/m);
+  expect(DOCKERFILE).toMatch(/^ARG POSTGRES_SOURCE=/m);
+  expect(DOCKERFILE).toMatch(/^ARG POSTGRES_MAJORS=/m);
 });

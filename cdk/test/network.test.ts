@@ -1,13 +1,13 @@
 import { Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as rds from 'aws-cdk-lib/aws-rds';
-import { make, Match, only, Template, template } from './support/stacks';
+import { jobDefinition, make, Match, only, Template, template } from './support/stacks';
 
 describe('the network', () => {
   const subnets = (made: Template): unknown =>
     only(made, 'AWS::Batch::ComputeEnvironment').ComputeResources.Subnets;
   const publicIp = (made: Template): unknown =>
-    only(made, 'AWS::Batch::JobDefinition').ContainerProperties.NetworkConfiguration.AssignPublicIp;
+    jobDefinition(made).ContainerProperties.NetworkConfiguration.AssignPublicIp;
   const bothKinds = (stack: Stack): ec2.IVpc =>
     ec2.Vpc.fromVpcAttributes(stack, 'Both', {
       vpcId: 'vpc-0123456789abcdef1',

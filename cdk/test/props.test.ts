@@ -1,4 +1,4 @@
-import { Duration, Lazy } from 'aws-cdk-lib';
+import { Duration, Lazy, Size } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { make, TestProps } from './support/stacks';
@@ -27,6 +27,11 @@ test.each<[string, TestProps, string]>([
   ['dumpTimeout', { dumpTimeout: Duration.seconds(59) }, 'at least 1 minute'],
   ['dumpTimeout', { dumpTimeout: Duration.days(15) }, 'at most 14 days'],
   ['dumpTimeout', { dumpTimeout: Duration.seconds(Lazy.number({ produce: () => 90 })) }, 'literal'],
+  ['restoreTimeout', { restoreTimeout: Duration.seconds(59) }, 'at least 1 minute'],
+  ['restoreTimeout', { restoreTimeout: Duration.days(15) }, 'at most 14 days'],
+  ['scratchSize', { scratchSize: Size.gibibytes(20) }, '21 to 200'],
+  ['scratchSize', { scratchSize: Size.gibibytes(201) }, '21 to 200'],
+  ['scratchSize', { scratchSize: Size.mebibytes(30000) }, 'whole number of GiB'],
   ['maxvCpus', { maxvCpus: 0 }, 'at least 1'],
   ['maxvCpus', { maxvCpus: 1.5 }, 'whole number'],
 ])('%s: %j is rejected by name', (name, props, rule) => {
@@ -41,6 +46,9 @@ test.each<TestProps>([
   { scanInterval: Duration.minutes(1) },
   { retention: Duration.days(1) },
   { dumpTimeout: Duration.days(14) },
+  { restoreTimeout: Duration.days(14) },
+  { scratchSize: Size.gibibytes(21) },
+  { scratchSize: Size.mebibytes(200 * 1024) },
   { maxvCpus: 8 },
 ])('%j is accepted', (props) => {
   expect(() => make(props)).not.toThrow();

@@ -1,6 +1,7 @@
 import * as fs from 'fs';
 import * as path from 'path';
-import { ROOT } from './support/stacks';
+import { definition } from './support/state-machine';
+import { ROOT, template } from './support/stacks';
 
 const readme = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8');
 
@@ -24,4 +25,28 @@ test('every file that the documents link to is there', () => {
       .map((link) => `${document}: ${link}`);
   });
   expect(broken).toEqual([]);
+});
+
+test('every state in which an execution fails stands in the document on errors', () => {
+  const text = fs.readFileSync(path.join(ROOT, 'docs', 'errors.md'), 'utf8');
+  const documented = new Map(
+    [...text.matchAll(/^\| `(Failed: [^`]+)` \| `([^`]+)` \|/gm)].map(([, state, error]) => [
+      state,
+      error,
+    ]),
+  );
+  const classes = [...text.matchAll(/^\| (\w+) \| \d+ \|/gm)].map(([, name]) => name);
+  const made = template();
+  const fails = (['run', 'restore'] as const)
+    .flatMap((machine) => Object.entries<any>(definition(made, machine).States))
+    .filter(([, { Type }]) => Type === 'Fail');
+  const general = (state: string): string =>
+    classes.reduce((name, one) => name.replace(new RegExp(`\\b${one}\\b`), '<class>'), state);
+  const seen = fails.map(([state, { Error: error }]) => {
+    const entry = documented.has(state) ? state : general(state);
+    const expected = documented.get(entry)?.replace('<Class>', error.replace('AutoDump.', ''));
+    expect([state, expected]).toEqual([state, error]);
+    return entry;
+  });
+  expect([...new Set(seen)].sort()).toEqual([...documented.keys()].sort());
 });

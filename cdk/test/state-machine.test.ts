@@ -1,7 +1,16 @@
 import validate from 'asl-validator';
 import { Duration } from 'aws-cdk-lib';
-import { definition, Outcome, Task, TaskError, walk } from './support/state-machine';
-import { readJson, Template, template } from './support/stacks';
+import {
+  definition,
+  deployed,
+  fails,
+  jobFails,
+  Outcome,
+  report,
+  Task,
+  walk,
+} from './support/state-machine';
+import { readJson, stateMachine, Template, template } from './support/stacks';
 
 const made = template();
 const machine = definition(made);
@@ -14,72 +23,59 @@ const UNCHANGED = 'Tags unchanged?';
 const SCHEDULE = 'Schedule the next run';
 const CHECKED = 'Could the tags be checked?';
 const DUMP = 'Dump the database';
+const WANTED = 'Verify this backup?';
+const VERIFY = 'Verify the backup';
 const SCHEDULED = 'Next run scheduled?';
 const NOT_SCHEDULED = 'Note: the next run is not scheduled';
-
-const fails =
-  (error: string, cause: string): Task =>
-  () => {
-    throw new TaskError(error, cause);
-  };
-const jobFails = (report: object): Task => fails('States.TaskFailed', JSON.stringify(report));
-const report = (exitCode: number) => ({
-  JobId: '1f',
-  StatusReason: 'Essential container in task exited',
-  Container: { ExitCode: exitCode, LogStreamName: 'dumper/default/7a' },
-});
 
 const SCAN = { started: 1, alreadyThere: 0, rejected: 0, failed: 0, notTargets: 0 };
 const GOOD: { [state: string]: Task } = {
   [CHECK]: () => ({ execute: true }),
   [SCHEDULE]: () => ({ ...SCAN, note: 'The next run is scheduled.' }),
   [DUMP]: () => ({ JobId: '1f', Status: 'SUCCEEDED', Container: { ExitCode: 0 } }),
+  [VERIFY]: () => ({ JobId: '2e', Status: 'SUCCEEDED', Container: { ExitCode: 0 } }),
 };
 const run = (tasks: { [state: string]: Task } = {}): Outcome =>
   walk(machine, input, { ...GOOD, ...tasks });
-
-/** With real ARNs where the template has references. */
-const deployed = JSON.parse(
-  JSON.stringify(machine)
-    .replaceAll('<partition>', 'aws')
-    .replace(/<AutoDump(\w+)\.Arn>/g, 'arn:aws:lambda:eu-central-1:111122223333:function:$1'),
-);
+/** A run whose backup is to be verified. */
+const verified = (tasks: { [state: string]: Task } = {}): Outcome =>
+  walk(machine, { ...input, verify: 'restore' }, { ...GOOD, ...tasks });
 
 test('the definition is valid', () => {
-  const { isValid, errorsText } = validate(deployed);
+  const { isValid, errorsText } = validate(deployed(machine));
   expect(errorsText('\n')).toBe('');
   expect(isValid).toBe(true);
 });
 
 test('asl-validator would see a step that leads nowhere', () => {
-  const broken = structuredClone(deployed);
+  const broken = deployed(machine);
   broken.States[WAIT].Next = 'Nowhere';
   expect(validate(broken).isValid).toBe(false);
 });
 
 test('it is a standard one, in JSONPath, and waits as long as it must', () => {
-  made.hasResourceProperties('AWS::StepFunctions::StateMachine', {
+  expect(stateMachine(made)).toMatchObject({
     StateMachineType: 'STANDARD',
     LoggingConfiguration: { Level: 'ERROR', IncludeExecutionData: false },
   });
   expect(machine).not.toHaveProperty('TimeoutSeconds');
   expect(machine.QueryLanguage ?? 'JSONPath').toBe('JSONPath');
   for (const [name, state] of Object.entries<any>(machine.States)) {
-    if (name !== DUMP) expect(state).not.toHaveProperty('TimeoutSeconds');
+    if (![DUMP, VERIFY].includes(name)) expect(state).not.toHaveProperty('TimeoutSeconds');
     expect(state).not.toHaveProperty('HeartbeatSeconds');
   }
 });
 
-test('a dump ends a day after the time of its three attempts', () => {
+test.each([DUMP, VERIFY])('%s: ends a day after the time of its three attempts', (state) => {
   const days = (from: Template): number =>
-    definition(from).States[DUMP].TimeoutSeconds / (24 * 60 * 60);
+    definition(from).States[state].TimeoutSeconds / (24 * 60 * 60);
   expect(days(made)).toBe(4);
   expect(days(template({ dumpTimeout: Duration.days(14) }))).toBe(43);
 });
 
 test('every task has its retry and its catch', () => {
   const tasks = Object.values<any>(machine.States).filter(({ Type }) => Type === 'Task');
-  expect(tasks).toHaveLength(3);
+  expect(tasks).toHaveLength(4);
   for (const task of tasks) {
     expect(task.Retry.length).toBeGreaterThan(0);
     expect(task.Catch).toEqual([expect.objectContaining({ ErrorEquals: ['States.ALL'] })]);
@@ -94,8 +90,8 @@ test('a function that fails by itself is called again for up to a minute', () =>
   }
 });
 
-test('a failed dump is never retried by the execution: Batch has done so', () => {
-  const errors = machine.States[DUMP].Retry.flatMap(({ ErrorEquals }: any) => ErrorEquals);
+test.each([DUMP, VERIFY])('%s: is never retried when it fails: Batch has done so', (state) => {
+  const errors = machine.States[state].Retry.flatMap(({ ErrorEquals }: any) => ErrorEquals);
   for (const error of errors) expect(error).toMatch(/^Batch\./);
 });
 
@@ -109,6 +105,7 @@ describe('a run', () => {
       SCHEDULE,
       CHECKED,
       DUMP,
+      WANTED,
       SCHEDULED,
       'Backup complete',
     ]);
@@ -151,10 +148,10 @@ describe('a run', () => {
 
   test('uses every field of its input', () => {
     const text = JSON.stringify(machine);
-    for (const field of ['resourceArn', 'tagHash', 'when', 'job.vcpu', 'job.memory']) {
+    for (const field of ['resourceArn', 'tagHash', 'when', 'job.vcpu', 'job.memory', 'verify']) {
       expect(text).toContain(`"$.${field}"`);
     }
-    expect(Object.keys(input).sort()).toEqual(['job', 'resourceArn', 'tagHash', 'when']);
+    expect(Object.keys(input).sort()).toEqual(['job', 'resourceArn', 'tagHash', 'verify', 'when']);
   });
 
   test('ends gracefully when the tags have changed, and shows why', () => {
@@ -210,6 +207,7 @@ describe('a run', () => {
       NOT_SCHEDULED,
       CHECKED,
       DUMP,
+      WANTED,
       SCHEDULED,
       'Failed: dumped, but the next run is not scheduled',
     ]);
@@ -219,8 +217,93 @@ describe('a run', () => {
   });
 });
 
-describe('a failed dump', () => {
+describe('a verification', () => {
+  test('follows the dump when the run asks for it', () => {
+    const outcome = verified();
+    expect(outcome.path.slice(-5)).toEqual([DUMP, WANTED, VERIFY, SCHEDULED, 'Backup complete']);
+    expect(outcome.output).toMatchObject({ dump: { jobId: '1f' }, verification: { jobId: '2e' } });
+  });
+
+  test('is not asked for by an execution that waited while AutoDump was brought up to date', () => {
+    const { verify, ...old } = input;
+    expect(verify).toBe('none');
+    const outcome = walk(machine, old, GOOD);
+    expect(outcome.path.slice(-4)).toEqual([DUMP, WANTED, SCHEDULED, 'Backup complete']);
+  });
+
+  test('is given what its contract names', () => {
+    let seen: any;
+    verified({
+      [VERIFY]: (parameters) => {
+        seen = parameters;
+        return GOOD[VERIFY](parameters);
+      },
+    });
+    expect(seen.JobDefinition).toMatch(/^[\w-]+-verify$/);
+    expect(seen.JobName).toBe('run-verify');
+    expect(seen.ContainerOverrides.ResourceRequirements).toEqual([
+      { Type: 'VCPU', Value: input.job.vcpu },
+      { Type: 'MEMORY', Value: input.job.memory },
+    ]);
+    const environment = Object.fromEntries(
+      seen.ContainerOverrides.Environment.map(({ Name, Value }: any) => [Name, Value]),
+    );
+    expect(Object.keys(environment).sort()).toEqual(
+      readJson('contract', 'environment.json').verify.execution.sort(),
+    );
+    expect(environment).toEqual({
+      AUTODUMP_RESOURCE_ARN: input.resourceArn,
+      AUTODUMP_START: input.when,
+      AUTODUMP_EXECUTION_ARN: 'arn:aws:states:eu-central-1:111122223333:execution:x:run',
+      AUTODUMP_VERIFY: 'restore',
+    });
+  });
+
+  test('does not follow a dump that failed', () => {
+    const outcome = verified({ [DUMP]: jobFails(report(12)) });
+    expect(outcome.path).not.toContain(VERIFY);
+    expect(outcome.error).toBe('AutoDump.Source');
+  });
+
   test.each(exitCodes as { class: string; code: number }[])(
+    'that ends with the exit code of $class says whether the backup is damaged or unknown',
+    ({ class: name, code }) => {
+      const outcome = verified({ [VERIFY]: jobFails(report(code)) });
+      const damaged = name === 'verification';
+      expect(outcome.path.at(-1)).toBe(`Failed: ${damaged ? name : `not verified (${name})`}`);
+      expect(outcome.error).toBe(damaged ? 'AutoDump.Verification' : 'AutoDump.NotVerified');
+      expect(outcome.cause).toContain(
+        damaged ? 'not as its manifest says' : 'The backup is complete, but was not verified',
+      );
+      expect(outcome.cause).toContain(`${name} (exit code ${code})`);
+      expect(outcome.cause).toContain('stream dumper/default/7a');
+      expect(outcome.cause).toContain('The next run is scheduled.');
+    },
+  );
+
+  test.each([
+    ['killed for want of memory', jobFails(report(137)), '"ExitCode":137'],
+    ['not submitted', fails('Batch.ClientException', 'no such size'), 'no such size'],
+    ['out of time', fails('States.Timeout', undefined as never), 'no cause was given.'],
+  ])('that was %s leaves the backup complete', (_, task, said) => {
+    const outcome = verified({ [VERIFY]: task });
+    expect(outcome.path.at(-1)).toBe('Failed: verification job');
+    expect(outcome.error).toBe('AutoDump.NotVerified');
+    expect(outcome.cause).toContain('The backup is complete, but was not verified');
+    expect(outcome.cause).toContain(said);
+  });
+
+  test('says when the next run is not scheduled', () => {
+    const broken = fails('ScanFailed', 'no');
+    expect(verified({ [SCHEDULE]: broken }).error).toBe('AutoDump.NextRunNotScheduled');
+    const damaged = verified({ [SCHEDULE]: broken, [VERIFY]: jobFails(report(16)) });
+    expect(damaged.error).toBe('AutoDump.Verification');
+    expect(damaged.cause).toContain('The next run is NOT scheduled');
+  });
+});
+
+describe('a failed dump', () => {
+  test.each((exitCodes as { class: string; code: number }[]).filter(({ code }) => code !== 16))(
     'with the exit code of $class ends as such',
     ({ class: name, code }) => {
       const outcome = run({ [DUMP]: jobFails(report(code)) });
@@ -239,6 +322,11 @@ describe('a failed dump', () => {
     expect(states.sort()).toEqual(
       exitCodes.map(({ class: name }: any) => `Failed: ${name}`).sort(),
     );
+  });
+
+  test('never ends as if a backup were damaged: there is none yet', () => {
+    const outcome = run({ [DUMP]: jobFails(report(16)) });
+    expect(outcome.path.at(-1)).toBe('Failed: dump job');
   });
 
   test.each([

@@ -31,10 +31,14 @@ const bucket = new Bucket(stack, 'Backups', {
 
 const autoDump = new AutoDump(stack, 'AutoDump', { vpc, bucket, encryptionKey });
 
-// Who restores: may list, read and decrypt the backups.
-autoDump.grantRead(new Role(stack, 'Restorer', { assumedBy: new AccountRootPrincipal() }));
+// Who restores from where the databases are reached: may list, read and decrypt the backups.
+const restorer = new Role(stack, 'Restorer', { assumedBy: new AccountRootPrincipal() });
+autoDump.grantRead(restorer);
 
-// A backup that failed, and a target whose tags are wrong: both are for a person to see.
+// Who lets AutoDump restore: may start restores, and sees neither the backups nor the secrets.
+autoDump.grantRestore(new Role(stack, 'Operator', { assumedBy: new AccountRootPrincipal() }));
+
+// What failed, and a target whose tags are wrong, are for a person to see.
 const atLeastOne = {
   threshold: 1,
   evaluationPeriods: 1,
@@ -42,4 +46,5 @@ const atLeastOne = {
   treatMissingData: TreatMissingData.NOT_BREACHING,
 };
 autoDump.metricExecutionsFailed().createAlarm(stack, 'BackupFailed', atLeastOne);
+autoDump.metricRestoresFailed().createAlarm(stack, 'RestoreFailed', atLeastOne);
 autoDump.metricTargetsRejected().createAlarm(stack, 'TargetRejected', atLeastOne);

@@ -1,4 +1,4 @@
-import { App, Stack, Tags } from 'aws-cdk-lib';
+import { App, SecretValue, Stack, Tags } from 'aws-cdk-lib';
 import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import {
   Credentials,
@@ -7,6 +7,7 @@ import {
   DatabaseSecret,
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { AutoDump } from 'cdk-autodump';
 
 const app = new App();
@@ -28,3 +29,16 @@ const autoDump = new AutoDump(stack, 'AutoDump', { vpc });
 autoDump.connections.allowToDefaultPort(database);
 Tags.of(secret).add('autodump:start-schedule', '30 3 - - -');
 Tags.of(secret).add('autodump:timezone', 'Europe/Berlin');
+
+// Where a backup may be restored: into another database of the same server. It has no schedule, so it
+// is not dumped. It need not be there yet: a restore with the option `create` makes it.
+const copy = new Secret(stack, 'Copy', {
+  secretObjectValue: {
+    engine: SecretValue.unsafePlainText('postgres'),
+    host: SecretValue.unsafePlainText(database.dbInstanceEndpointAddress),
+    dbname: SecretValue.unsafePlainText('app_restored'),
+    username: SecretValue.unsafePlainText('app'),
+    password: secret.secretValueFromJson('password'),
+  },
+});
+Tags.of(copy).add('autodump:restore-target', 'yes');

@@ -17,6 +17,8 @@ export function resolve(value: unknown): string {
       return `<${(argument as string[]).join('.')}>`;
     case 'Fn::Join':
       return (argument[1] as unknown[]).map(resolve).join(argument[0] as string);
+    case 'Fn::Select':
+      return `${resolve(argument[1]['Fn::Split'][1])}[${argument[0] as number}]`;
     case 'Fn::Sub':
       return argument as string;
     default:

@@ -6,6 +6,7 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { AutoDump, AutoDumpProps } from '../../index';
 import * as files from '../../private/package-files';
+import { resolve } from './resolve';
 
 export { Match, Template };
 
@@ -72,6 +73,35 @@ export function only(from: Template, type: string): any {
   const found = Object.values(from.findResources(type));
   if (found.length !== 1) throw new Error(`${found.length} resources of type ${type}, not one`);
   return found[0].Properties;
+}
+
+const JOBS = { dump: /^AutoDumpJobDefinition/, verify: /JobVerify/, restore: /JobRestore/ };
+
+/** The definition of one of the jobs. */
+export function jobDefinition(from: Template, job: keyof typeof JOBS = 'dump'): any {
+  return oneOf(from, 'AWS::Batch::JobDefinition', JOBS[job]);
+}
+
+/** What the definition of a job gives its program. */
+export function jobEnvironment(
+  from: Template,
+  job: keyof typeof JOBS = 'dump',
+): { [name: string]: string } {
+  const { Environment } = jobDefinition(from, job).ContainerProperties;
+  return Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, resolve(Value)]));
+}
+
+const MACHINES = { run: /^AutoDumpStateMachine/, restore: /^AutoDumpRestoreStateMachine/ };
+
+/** The state machine of runs, or that of restores. */
+export function stateMachine(from: Template, machine: keyof typeof MACHINES = 'run'): any {
+  return oneOf(from, 'AWS::StepFunctions::StateMachine', MACHINES[machine]);
+}
+
+function oneOf(from: Template, type: string, logicalId: RegExp): any {
+  const found = Object.entries(from.findResources(type)).filter(([id]) => logicalId.test(id));
+  if (found.length !== 1) throw new Error(`${found.length} of ${type} fit ${logicalId.source}`);
+  return found[0][1].Properties;
 }
 
 const hasPackageFile = files.hasPackageFile;

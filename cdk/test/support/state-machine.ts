@@ -1,11 +1,36 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { resolve } from './resolve';
-import { only } from './stacks';
+import { stateMachine } from './stacks';
 
-/** The definition of the only state machine, with every intrinsic function resolved to text. */
-export function definition(template: Template): any {
-  return JSON.parse(resolve(only(template, 'AWS::StepFunctions::StateMachine').DefinitionString));
+/** The definition of a state machine, with every intrinsic function resolved to text. */
+export function definition(template: Template, machine: 'run' | 'restore' = 'run'): any {
+  return JSON.parse(resolve(stateMachine(template, machine).DefinitionString));
 }
+
+/** With real ARNs where the template has references. */
+export function deployed(machine: object): any {
+  return JSON.parse(
+    JSON.stringify(machine)
+      .replaceAll('<partition>', 'aws')
+      .replace(/<AutoDump(\w+)\.\w+>/g, 'arn:aws:lambda:eu-central-1:111122223333:function:$1'),
+  );
+}
+
+/** The failures of a job that Batch runs: what it says of one that ended with the exit code. */
+export const report = (exitCode: number) => ({
+  JobId: '1f',
+  StatusReason: 'Essential container in task exited',
+  Container: { ExitCode: exitCode, LogStreamName: 'dumper/default/7a' },
+});
+
+export const fails =
+  (error: string, cause: string): Task =>
+  () => {
+    throw new TaskError(error, cause);
+  };
+
+/** A job that ran and failed. */
+export const jobFails = (said: object): Task => fails('States.TaskFailed', JSON.stringify(said));
 
 /** What a task does when it is called: it answers, or fails with an error and a cause. */
 export type Task = (parameters: any) => unknown;
@@ -52,7 +77,7 @@ export function walk(machine: any, input: any, tasks: { [state: string]: Task })
           path,
           status: 'FAILED',
           error: state.Error,
-          cause: evaluate(state.CausePath, data),
+          cause: state.Cause ?? evaluate(state.CausePath, data),
         };
       case 'Choice':
         name = choose(state, data);
@@ -62,7 +87,7 @@ export function walk(machine: any, input: any, tasks: { [state: string]: Task })
         name = state.Next;
         break;
       case 'Pass':
-        data = assign(data, state.ResultPath, fill(state.Parameters, data));
+        data = assign(data, state.ResultPath ?? '$', fill(state.Parameters, data));
         name = state.Next;
         break;
       case 'Task':
@@ -103,6 +128,8 @@ function choose(state: any, data: any): string {
 function matches(rule: any, data: any): boolean {
   if ('IsPresent' in rule) return (find(rule.Variable, data) !== undefined) === rule.IsPresent;
   const value = evaluate(rule.Variable, data);
+  if ('IsString' in rule) return (typeof value === 'string') === rule.IsString;
+  if ('StringEquals' in rule) return value === rule.StringEquals;
   if ('BooleanEquals' in rule) return value === rule.BooleanEquals;
   if ('NumericEquals' in rule) return value === rule.NumericEquals;
   if ('StringMatches' in rule) {
@@ -126,6 +153,7 @@ function fill(template: any, data: any): any {
 }
 
 function assign(data: any, path: string, value: unknown): unknown {
+  if (path === '$') return value;
   const match = /^\$\.(\w+)$/.exec(path);
   if (!match) throw new Error(`cannot put a result at ${path}`);
   return { ...data, [match[1]]: value };
@@ -143,9 +171,20 @@ function evaluate(expression: string, data: any): any {
   if (json) return JSON.parse(evaluate(json[1], data));
   const format = /^States\.Format\('((?:[^'\\]|\\.)*)', ([^']+)\)$/s.exec(expression);
   if (format) return formatted(format[1], format[2].split(', '), data);
+  const text = /^States\.JsonToString\((\S+)\)$/.exec(expression);
+  if (text) return JSON.stringify(evaluate(text[1], data));
+  const merge = /^States\.JsonMerge\((\S+), (\S+), false\)$/.exec(expression);
+  if (merge) return merged(evaluate(merge[1], data), evaluate(merge[2], data));
   const value = find(expression, data);
   if (value === undefined) throw new Error(`the path ${expression} is not in the input`);
   return value;
+}
+
+function merged(one: any, other: any): any {
+  for (const value of [one, other]) {
+    if (value === null || typeof value !== 'object') throw new Error('only objects can be merged');
+  }
+  return { ...one, ...other };
 }
 
 function formatted(text: string, paths: string[], data: any): string {

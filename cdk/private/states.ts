@@ -1,0 +1,80 @@
+import { Validations } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import { OwnRole } from './role';
+
+export interface OwnStateMachineProps {
+  readonly stateMachineName: string;
+  readonly comment: string;
+  readonly start: sfn.IChainable;
+  readonly roleDescription: string;
+  readonly statements: iam.PolicyStatement[];
+  readonly logGroup: logs.ILogGroup;
+  /** Why it is not traced. */
+  readonly untraced: string;
+}
+
+/** A standard state machine with a role of its own, which logs its failures. */
+export class OwnStateMachine extends sfn.StateMachine {
+  constructor(scope: Construct, id: string, props: OwnStateMachineProps) {
+    const role = new OwnRole(scope, `${id}Role`, {
+      service: 'states.amazonaws.com',
+      description: props.roleDescription,
+      statements: props.statements,
+      wildcards:
+        'Batch makes up the ids of jobs and the numbers of revisions, and Step Functions asks for all log deliveries.',
+    });
+    super(scope, id, {
+      stateMachineName: props.stateMachineName,
+      stateMachineType: sfn.StateMachineType.STANDARD,
+      comment: props.comment,
+      definitionBody: sfn.DefinitionBody.fromChainable(props.start),
+      role,
+      logs: {
+        destination: props.logGroup,
+        level: sfn.LogLevel.ERROR,
+        includeExecutionData: false,
+      },
+    });
+    Validations.of(this).acknowledge(
+      {
+        id: 'AwsSolutions-SF1',
+        reason:
+          'Failures are logged. Step Functions itself keeps every event of an execution for 90 days after its end; a second copy would only cost.',
+      },
+      { id: 'AwsSolutions-SF2', reason: props.untraced },
+    );
+  }
+}
+
+/**
+ * Ends an execution as failed. `text` is a template of States.Format: each pair of braces takes the
+ * next path. It may hold neither apostrophes nor other braces.
+ */
+export function failState(
+  scope: Construct,
+  name: string,
+  how: { readonly error: string; readonly text: string; readonly paths: string[] },
+): sfn.Fail {
+  return new sfn.Fail(scope, name, {
+    error: how.error,
+    causePath: sfn.JsonPath.format(
+      how.text,
+      ...how.paths.map((path) => sfn.JsonPath.stringAt(path)),
+    ),
+  });
+}
+
+/** Calls again after these errors: soon at first, then once a minute. */
+export function retry(errors: string[], maxAttempts: number): object {
+  return {
+    ErrorEquals: errors,
+    IntervalSeconds: 2,
+    BackoffRate: 2,
+    MaxAttempts: maxAttempts,
+    MaxDelaySeconds: 60,
+    JitterStrategy: 'FULL',
+  };
+}

@@ -1,0 +1,185 @@
+import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+
+/**
+ * What an AutoDump can be told. Only `vpc` is required.
+ */
+export interface AutoDumpProps {
+  /**
+   * The network in which the jobs run. They must reach the databases from it.
+   */
+  readonly vpc: ec2.IVpc;
+
+  /**
+   * The subnets in which the jobs run.
+   *
+   * A job must reach ECR (or the registry of `image`), S3, Secrets Manager and CloudWatch Logs:
+   * over a NAT gateway, or, in isolated subnets, over VPC endpoints (`ecr.api`, `ecr.dkr`, `logs`,
+   * `secretsmanager`, and the gateway endpoint of S3).
+   *
+   * @default - the private subnets with egress; if the VPC has none, the isolated ones; if it has
+   * none of those either, the public ones
+   */
+  readonly vpcSubnets?: ec2.SubnetSelection;
+
+  /**
+   * Whether a job gets a public IP address. In a public subnet a job reaches nothing without
+   * one.
+   *
+   * @default - true if public subnets are selected, else false
+   */
+  readonly assignPublicIp?: boolean;
+
+  /**
+   * The security groups of the jobs.
+   *
+   * @default - one is made, which allows all outbound traffic and no inbound traffic
+   */
+  readonly securityGroups?: ec2.ISecurityGroup[];
+
+  /**
+   * The bucket that the backups are written to, below `postgres/`. Its life cycle is yours: it
+   * should expire the backups, and abort incomplete multipart uploads, but not before
+   * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
+   * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the jobs may not use the key.
+   *
+   * @default - one is made: private, encrypted, TLS only, and kept when the stack is deleted
+   */
+  readonly bucket?: s3.IBucket;
+
+  /**
+   * The name of the bucket that is made. Cannot be given together with `bucket`.
+   *
+   * @default - CloudFormation makes one up
+   */
+  readonly bucketName?: string;
+
+  /**
+   * The KMS key that backups are encrypted with. It is the default key of a bucket that is made,
+   * and the jobs name it in every upload to `bucket`; in `additionalBuckets`, the encryption
+   * of the bucket itself holds. A key of another account must itself allow the roles of the jobs to
+   * use it.
+   *
+   * @default - a backup is encrypted as its bucket says; a bucket that is made uses S3's own keys
+   */
+  readonly encryptionKey?: kms.IKey;
+
+  /**
+   * How long the bucket that is made keeps a backup: whole days. Cannot be given together with
+   * `bucket`.
+   *
+   * It should be longer than the longest time between two runs, or there are days with no backup.
+   *
+   * @default Duration.days(35) - so a monthly schedule always has a backup
+   */
+  readonly retention?: Duration;
+
+  /**
+   * More buckets of this region that backups may be written to. A target's secret names one with
+   * `bucketname`. What `bucket` says of life cycles and of KMS keys holds for each of these.
+   *
+   * @default - only `bucket`
+   */
+  readonly additionalBuckets?: s3.IBucket[];
+
+  /**
+   * The KMS keys of the secrets, if the jobs shall be allowed to use no other. An empty list
+   * fits secrets that use the key of Secrets Manager itself.
+   *
+   * @default - any key of this account and region, but only through Secrets Manager
+   */
+  readonly secretEncryptionKeys?: kms.IKey[];
+
+  /**
+   * How often all secrets are looked through. A change of tags is normally seen at once; the scan
+   * is what finds a target whose event was lost. Whole minutes, at least one.
+   *
+   * @default Duration.hours(1)
+   */
+  readonly scanInterval?: Duration;
+
+  /**
+   * What the tags start with: with `autodump`, a target bears `autodump:start-schedule`. Two
+   * AutoDumps in one account and region need two prefixes.
+   *
+   * @default 'autodump'
+   */
+  readonly tagPrefix?: string;
+
+  /**
+   * The image of the jobs. It must hold what the image of this package holds, also the volume
+   * `/scratch`, which user 65532 may write to.
+   *
+   * @default - the image is built at deployment from this package's `batch-image/`, with Docker
+   */
+  readonly image?: ecs.ContainerImage;
+
+  /**
+   * The image of the verification job. It must hold what the stage `verifier` of this package's
+   * `batch-image/Dockerfile` holds: also a PostgreSQL server of each version, without which the
+   * level `restore` cannot be verified. The other levels need none.
+   *
+   * @default - `image`, if that is given; else the image is built at deployment, with Docker
+   */
+  readonly verifyImage?: ecs.ContainerImage;
+
+  /**
+   * The largest number of vCPUs that all jobs together use at a time. Jobs over it wait.
+   *
+   * @default 64
+   */
+  readonly maxvCpus?: number;
+
+  /**
+   * The longest time that one attempt of a dump may take, and of its verification. At its end the
+   * job is stopped, nothing of its dump remains, and the execution fails. At most 14 days.
+   *
+   * @default Duration.hours(24)
+   */
+  readonly dumpTimeout?: Duration;
+
+  /**
+   * The longest time that a restore may take. At its end the job is stopped, what it has restored
+   * so far remains, and the execution fails. At most 14 days.
+   *
+   * @default Duration.days(3)
+   */
+  readonly restoreTimeout?: Duration;
+
+  /**
+   * The local disk of each job: whole GiB, 21 to 200. A dump and a restore keep there only what
+   * lies in no table of its own, such as large objects. A verification with the level `restore`
+   * keeps the whole restored database there. Fargate charges for what is over 20 GiB.
+   *
+   * @default - 20 GiB, Fargate's own, for dump and restore; 200 GiB for the verification
+   */
+  readonly scratchSize?: Size;
+
+  /**
+   * The processor of the functions and of the jobs. ARM64 costs less; to build its image on
+   * another machine, Docker needs emulation.
+   *
+   * @default Architecture.X86_64
+   */
+  readonly architecture?: lambda.Architecture;
+
+  /**
+   * How long the logs of the functions, the jobs and the failed executions are kept.
+   *
+   * @default RetentionDays.THREE_MONTHS
+   */
+  readonly logRetention?: logs.RetentionDays;
+
+  /**
+   * What becomes of the bucket that is made, and of the log group, when they leave the stack. With
+   * `DESTROY`, a bucket that still holds backups makes the deletion fail.
+   *
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
