@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::postgres::Postgres;
+
 /// The context of the local stack. Nothing is looked up, so any VPC will do; the image is
 /// never pulled, as jobs run as processes.
 const CONTEXT: [&str; 6] = [
@@ -26,6 +28,19 @@ pub fn architecture() -> &'static str {
 /// The dumper that ships. An error says how to build it.
 pub fn dumper(project: &Path) -> Result<PathBuf> {
     built(project, &format!("batch-image/bin/{}/dumper", architecture()))
+}
+
+/// What the image would hold for jobs that reach this server: the certificates that they trust, and
+/// the programs of PostgreSQL.
+#[must_use]
+pub fn job_environment(server: &Postgres) -> Vec<(String, String)> {
+    let mut directories = vec![server.bin(), server.clients()];
+    directories.dedup();
+    let directories: Vec<_> = directories.iter().map(|path| path.display().to_string()).collect();
+    let programs = ("AUTODUMP_POSTGRES_BIN".to_owned(), directories.join(":"));
+    let bundle = server.ca_bundle();
+    let bundle = bundle.map(|path| ("AUTODUMP_CA_BUNDLE".to_owned(), path.display().to_string()));
+    bundle.into_iter().chain([programs]).collect()
 }
 
 /// Synthesises the deployable app with the functions that ship into a folder of its own, which

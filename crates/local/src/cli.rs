@@ -2,13 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use autodump_local::api::Api;
 use autodump_local::postgres::{self, Postgres};
 use autodump_local::say::{progress, result};
 use autodump_local::{LocalCloud, Options, REGION, Stack, assembly};
+use chrono::Utc;
 use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The port that `up` takes and the other commands look at, unless told otherwise.
@@ -43,6 +46,8 @@ enum Command {
         /// The ARN of the state machine, as `up` prints it.
         state_machine: String,
     },
+    /// Restores a backup, and waits for the end.
+    Restore(Restore),
     /// Fires the periodic scan of a running cloud now.
     Scan {
         /// The port of the running cloud.
@@ -65,6 +70,24 @@ struct Up {
     /// Where logs and unpacked functions go, and stay; a temporary directory when absent.
     #[arg(long)]
     work: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Restore {
+    /// The port of the running cloud.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+    /// The ARN of the state machine of restores, as `up` prints it.
+    state_machine: String,
+    /// The URL of the backup's manifest.
+    #[arg(long)]
+    manifest: String,
+    /// The name or ARN of the secret of the database to restore into.
+    #[arg(long)]
+    to: String,
+    /// Options in JSON, as docs/restore.md has them.
+    #[arg(long, default_value = "{}")]
+    options: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -117,6 +140,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
             Command::Executions { port, state_machine } => {
                 list_executions(&api(port), &state_machine).await
             }
+            Command::Restore(restore) => start_restore(restore).await,
             Command::Scan { port } => {
                 let answer =
                     api(port).rest("local", hyper::Method::POST, "/_autodump/fire", None).await?;
@@ -142,6 +166,7 @@ async fn run_up(up: Up) -> Result<()> {
     options.dumper = Some(dumper);
     let server =
         if up.postgres { Some(Postgres::start(&postgres::Options::default())?) } else { None };
+    options.job_environment = server.as_ref().map(assembly::job_environment).unwrap_or_default();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let started = async {
@@ -172,6 +197,7 @@ fn describe(cloud: &LocalCloud, stack: &Stack, port: u16, server: Option<&Postgr
     result(&format!("region         {REGION}"));
     result(&format!("bucket         {}", stack.bucket()?));
     result(&format!("state machine  {}", stack.state_machine()?));
+    result(&format!("restores       {}", stack.restore_state_machine()?));
     result(&format!("logs           {}", cloud.logs().display()));
     if let Some(server) = server {
         result(&format!(
@@ -185,6 +211,7 @@ fn describe(cloud: &LocalCloud, stack: &Stack, port: u16, server: Option<&Postgr
 /// Prints the commands that create and tag a secret, and those that show what comes of it.
 fn explain(port: u16, database: u16, endpoint: &str, stack: &Stack) -> Result<()> {
     let (machine, bucket) = (stack.state_machine()?, stack.bucket()?);
+    let restores = stack.restore_state_machine()?;
     result(&format!(
         r#"
 Tag a secret, and its database is dumped at the next full minute:
@@ -200,6 +227,18 @@ See what it does, and what it made:
 
   cargo run -p autodump-local -- executions --port {port} {machine}
   curl -s '{endpoint}/{bucket}?list-type=2'
+
+Restore it into another database, one whose secret says that it may be:
+
+  createdb --host 127.0.0.1 --port {database} --username postgres restored
+  sed 's/"databasename": "postgres"/"databasename": "restored"/' secret.json > restored.json
+  cargo run -p autodump-local -- secret put --port {port} --name demo/restored \
+    --value-file restored.json --tag autodump:restore-target=yes
+  cargo run -p autodump-local -- restore --port {port} {restores} \
+    --manifest s3://{bucket}/postgres/…/manifest.json --to demo/restored
+
+With the tag autodump:verify=restore, each backup is restored in a server of its own and compared;
+what was found lies beside its manifest.
 
 Stop it again:
 
@@ -228,6 +267,25 @@ async fn change_secret(api: &Api, action: SecretAction) -> Result<()> {
         }
         SecretAction::Delete { name } => api.delete_secret(&name, true).await,
     }
+}
+
+/// How long a restore may take.
+const RESTORE_LIMIT: Duration = Duration::from_hours(1);
+
+async fn start_restore(restore: Restore) -> Result<()> {
+    let options: Value = serde_json::from_str(&restore.options)
+        .with_context(|| format!("the options {:?} are no JSON", restore.options))?;
+    let input = json!({"manifest": restore.manifest, "to": restore.to, "options": options});
+    let name = format!("restore-{}", Utc::now().format("%Y%m%dT%H%M%S%3fZ"));
+    let api = api(restore.port);
+    let arn = api.start_execution(&restore.state_machine, &name, &input).await?;
+    progress(&format!("{name} runs"));
+    let ended = api.wait_for_end(&arn, RESTORE_LIMIT).await?;
+    if ended.status != "SUCCEEDED" {
+        bail!("{name}: {} {}", ended.error.unwrap_or_default(), ended.cause.unwrap_or_default());
+    }
+    result("restored");
+    Ok(())
 }
 
 fn pairs(tags: &[String]) -> Result<Vec<(&str, &str)>> {

@@ -69,6 +69,7 @@ pub struct LocalCloud {
     front: Arc<Front>,
     processes: Processes,
     logs: PathBuf,
+    python: PathBuf,
     servers: JoinSet<()>,
     _moto: Moto,
     _work: Option<TempDir>,
@@ -89,7 +90,18 @@ impl LocalCloud {
         let front = Arc::new(front(&options, &moto, port, &work, &processes));
         let servers = door.serve(&front);
         let api = Api::new(([127, 0, 0, 1], port).into());
-        Ok(Self { options, port, api, front, processes, logs, servers, _moto: moto, _work: guard })
+        Ok(Self {
+            options,
+            port,
+            api,
+            front,
+            processes,
+            logs,
+            python,
+            servers,
+            _moto: moto,
+            _work: guard,
+        })
     }
 
     /// Deploys the one stack of a synthesised app with `cdk deploy`, and starts its rules. Only one
@@ -134,6 +146,12 @@ impl LocalCloud {
     #[must_use]
     pub fn logs(&self) -> &Path {
         &self.logs
+    }
+
+    /// The Python that moto runs in, with the AWS CLI beside it.
+    #[must_use]
+    pub fn python(&self) -> &Path {
+        &self.python
     }
 
     /// The rules that make S3 requests fail, and the S3 requests seen.

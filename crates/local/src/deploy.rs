@@ -10,6 +10,8 @@ use tokio::process::Command;
 use crate::api::Api;
 use crate::{ACCOUNT, REGION};
 
+const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
+
 /// What a deployment made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
@@ -40,9 +42,29 @@ impl Stack {
         }
     }
 
-    /// The ARN of the state machine.
+    /// The ARN of the state machine of dumps: the one that is not that of restores.
     pub fn state_machine(&self) -> Result<&str> {
-        self.the("AWS::StepFunctions::StateMachine")
+        self.machine(false)
+    }
+
+    /// The ARN of the state machine of restores.
+    pub fn restore_state_machine(&self) -> Result<&str> {
+        self.machine(true)
+    }
+
+    fn machine(&self, restores: bool) -> Result<&str> {
+        let found: Vec<_> = self
+            .resources
+            .iter()
+            .filter(|(logical, kind, _)| {
+                kind == STATE_MACHINE && logical.contains("RestoreStateMachine") == restores
+            })
+            .collect();
+        let [(_, _, arn)] = found.as_slice() else {
+            let which = if restores { "restores" } else { "dumps" };
+            bail!("the stack {} has {} state machines of {which}, not one", self.name, found.len());
+        };
+        Ok(arn)
     }
 
     /// The name of the bucket that backups go to.

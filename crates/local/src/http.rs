@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,6 +40,15 @@ where
 {
     let all = body.collect().await.map_err(Into::into)?;
     Ok(all.to_bytes())
+}
+
+/// A response whose body breaks off in the middle, with the connection.
+pub(crate) async fn cut(response: Response<Body>) -> Result<Response<Body>> {
+    let (parts, body) = response.into_parts();
+    let mut half = read(body).await?;
+    half.truncate(half.len() / 2);
+    let end = stream::iter([Ok(Frame::data(half)), Err(anyhow!("cut on request"))]);
+    Ok(Response::from_parts(parts, StreamBody::new(end).boxed_unsync()))
 }
 
 /// A response of one status and body, of type JSON.

@@ -27,6 +27,7 @@ pub mod postgres;
 mod process;
 mod python;
 pub mod say;
+pub mod shell;
 
 pub use batch::{AttemptView, JobView};
 pub use cloud::{LocalCloud, Options};

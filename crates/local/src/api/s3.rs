@@ -41,6 +41,11 @@ impl Api {
         self.s3(Method::GET, &object_path(bucket, key), Bytes::new()).await
     }
 
+    /// Removes an object.
+    pub async fn delete_object(&self, bucket: &str, key: &str) -> Result<()> {
+        self.s3(Method::DELETE, &object_path(bucket, key), Bytes::new()).await.map(drop)
+    }
+
     /// All objects whose keys begin with a prefix, sorted by key.
     pub async fn list_objects(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>> {
         let mut all = Vec::new();

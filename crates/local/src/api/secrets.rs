@@ -23,6 +23,16 @@ impl Api {
         Ok(text_at(&output, "ARN")?.to_owned())
     }
 
+    /// Gives a secret another value, as a rotation does.
+    pub async fn put_secret_value(&self, secret: &str, value: &str) -> Result<()> {
+        let input = json!({
+            "SecretId": secret,
+            "SecretString": value,
+            "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
+        });
+        self.call("secretsmanager.PutSecretValue", &input).await.map(drop)
+    }
+
     /// Adds tags to a secret, or replaces their values.
     pub async fn tag_secret(&self, secret: &str, tags: &[(&str, &str)]) -> Result<()> {
         let input = json!({"SecretId": secret, "Tags": tag_list(tags)});

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::definition::Definition;
 use super::retry::Ending;
+use crate::api::list_at;
 use crate::{ACCOUNT, REGION};
 
 /// A job as a test sees it.
@@ -18,6 +19,8 @@ pub struct JobView {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The name of its definition.
+    pub definition: String,
     /// `SUBMITTED`, `RUNNABLE`, `STARTING`, `RUNNING`, `SUCCEEDED` or `FAILED`.
     pub status: String,
     /// Why it is in this status, when Batch would say so.
@@ -168,6 +171,7 @@ impl Job {
         JobView {
             id: self.id.clone(),
             name: self.name().to_owned(),
+            definition: self.definition.name.clone(),
             status: state.status.to_owned(),
             status_reason: state.status_reason.clone(),
             pid: state.pid,
@@ -219,12 +223,12 @@ impl Job {
             "command": definition.container["command"].as_array().cloned().unwrap_or_default(),
             "environment": definition.environment.iter().map(pair).collect::<Vec<_>>(),
             "image": definition.container["image"],
-            "mountPoints": [],
+            "mountPoints": list_at(&definition.container, "mountPoints"),
             "networkInterfaces": [],
             "resourceRequirements": definition.resources,
             "secrets": [],
             "ulimits": [],
-            "volumes": [],
+            "volumes": list_at(&definition.container, "volumes"),
         });
         if let Some(last) = last {
             merge_end(&mut container, last);

@@ -4,6 +4,7 @@ mod attempt;
 mod definition;
 mod job;
 mod retry;
+mod scratch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::{ACCOUNT, REGION};
 use attempt::{Attempt, not_started, stopped};
 use job::Job;
 use retry::Ending;
+use scratch::Scratch;
 
 /// The pause before another attempt; Batch takes some seconds more.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -220,9 +222,13 @@ impl Batch {
             format!("{}/default/{}", job.definition.name, uuid::Uuid::new_v4().simple());
         let log = self.settings.logs.join("batch").join(&log_stream);
         job.begin_attempt(log_stream, log.clone());
+        let scratch = match Scratch::of(&job.definition.container) {
+            Ok(scratch) => scratch,
+            Err(error) => return not_started(&error),
+        };
         let mut attempt = Attempt {
             program: self.settings.dumper.as_deref(),
-            environment: self.environment(job, number),
+            environment: self.environment(job, number, scratch.as_ref()),
             log,
             limit: job.definition.timeout_seconds.map(Duration::from_secs),
             stop: job.stop.subscribe(),
@@ -230,18 +236,27 @@ impl Batch {
         if self.is_refused(job) {
             return not_started(&anyhow!("refused by the local cloud on request"));
         }
-        match attempt.start(&self.settings.processes) {
+        let ending = match attempt.start(&self.settings.processes) {
             Ok(process) => {
                 job.is_running(process.pid());
                 attempt.finish(process).await
             }
             Err(error) => not_started(&error),
+        };
+        if let Some(scratch) = scratch {
+            scratch.remove().await;
         }
+        ending
     }
 
-    /// What the container would find: Fargate's and Batch's own variables, the definition's and the
-    /// overrides.
-    fn environment(&self, job: &Job, number: u32) -> Vec<(String, String)> {
+    /// What the container would find: Fargate's and Batch's own variables, the image's, the
+    /// definition's and the overrides; later ones win.
+    fn environment(
+        &self,
+        job: &Job,
+        number: u32,
+        scratch: Option<&Scratch>,
+    ) -> Vec<(String, String)> {
         let own = [
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_DEFAULT_REGION", REGION.to_owned()),
@@ -256,8 +271,12 @@ impl Batch {
             ("AWS_BATCH_CE_NAME", "local".to_owned()),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let image = self.settings.environment.iter().cloned();
         let given = job.definition.environment.iter().cloned();
-        own.chain(self.settings.environment.iter().cloned()).chain(given).collect()
+        // The definition names the place in the container, which is not there on this machine.
+        let scratch = scratch
+            .map(|scratch| ("AUTODUMP_SCRATCH".to_owned(), scratch.path().display().to_string()));
+        own.chain(image).chain(given).chain(scratch).collect()
     }
 
     /// Whether every job has ended.

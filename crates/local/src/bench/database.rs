@@ -1,7 +1,7 @@
 //! The benchmark's own database server, and its data.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,8 @@ use super::rows::TABLES;
 use crate::postgres::{Options, Postgres};
 
 const NAME: &str = "bench";
-const PASSWORD: &str = "bench";
+/// The password of the superuser.
+pub(super) const PASSWORD: &str = "bench";
 
 /// As many sessions load at a time.
 const SESSIONS: u64 = 2;
@@ -25,17 +26,7 @@ pub(super) struct Database {
 impl Database {
     /// Starts a server that loads fast: nothing of it needs to outlive a crash.
     pub(super) fn start() -> Result<Self> {
-        let options = Options { password: PASSWORD.to_owned(), ..Options::default() };
-        let mut postgres = Postgres::start(&options)?;
-        for setting in [
-            "wal_level = minimal",
-            "max_wal_senders = 0",
-            "max_wal_size = '8GB'",
-            "autovacuum = off",
-        ] {
-            postgres.sql("postgres", &format!("ALTER SYSTEM SET {setting}"))?;
-        }
-        postgres.restart()?;
+        let postgres = server_for_loading(None)?;
         postgres.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
         Ok(Self { postgres })
     }
@@ -57,17 +48,9 @@ impl Database {
         command
     }
 
-    /// The value of a secret for the dumper. The server is on loopback and has no certificate, so no TLS.
+    /// The value of a secret for the dumper.
     pub(super) fn secret(&self) -> Value {
-        json!({
-            "engine": "postgres",
-            "endpoint": "127.0.0.1",
-            "port": self.postgres.port(),
-            "username": "postgres",
-            "password": PASSWORD,
-            "databasename": NAME,
-            "sslmode": "disable",
-        })
+        secret(self.postgres.port(), NAME)
     }
 
     /// The size of the database on disk in bytes.
@@ -97,6 +80,33 @@ impl Database {
         }
         Ok(bytes)
     }
+}
+
+/// A server that loads fast: it need not outlive a crash. `bin` is where its programs are; the newest that is
+/// installed when absent.
+pub(super) fn server_for_loading(bin: Option<PathBuf>) -> Result<Postgres> {
+    let mut postgres =
+        Postgres::start(&Options { bin, password: PASSWORD.to_owned(), ..Options::default() })?;
+    for setting in
+        ["wal_level = minimal", "max_wal_senders = 0", "max_wal_size = '8GB'", "autovacuum = off"]
+    {
+        postgres.sql("postgres", &format!("ALTER SYSTEM SET {setting}"))?;
+    }
+    postgres.restart()?;
+    Ok(postgres)
+}
+
+/// The value of a secret for the dumper. The server is on loopback and has no certificate, so no TLS.
+pub(super) fn secret(port: u16, database: &str) -> Value {
+    json!({
+        "engine": "postgres",
+        "endpoint": "127.0.0.1",
+        "port": port,
+        "username": "postgres",
+        "password": PASSWORD,
+        "databasename": database,
+        "sslmode": "disable",
+    })
 }
 
 /// One shard in one transaction. Its tables are new in it, so the server need not log their rows.

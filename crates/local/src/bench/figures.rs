@@ -28,6 +28,11 @@ impl Runs {
         }
     }
 
+    /// The median as JSON; `null` when nothing was measured.
+    pub(super) fn figure(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { json!(rounded(self.median())) }
+    }
+
     /// The smallest.
     fn least(&self) -> f64 {
         self.0.iter().copied().fold(f64::INFINITY, f64::min)

@@ -9,6 +9,7 @@ mod dumps;
 mod figures;
 mod functions;
 pub mod pipeline;
+pub mod postgres;
 mod procfs;
 mod rng;
 mod rows;
@@ -18,9 +19,22 @@ mod sink;
 
 use std::path::Path;
 
+use assets::HERE;
+use serde_json::{Value, json};
+
 /// The end of a log, for an error that quotes it.
 fn tail(log: &Path) -> String {
     const MOST: usize = 2000;
     let bytes = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(MOST)..]).trim().to_owned()
+}
+
+/// What the figures were measured on, as far as it matters for them.
+fn machine() -> Value {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let first_word = |path: &str| {
+        std::fs::read_to_string(path).ok()?.split_whitespace().next().map(str::to_owned)
+    };
+    let load = first_word("/proc/loadavg").and_then(|load| load.parse::<f64>().ok());
+    json!({"architecture": HERE, "cores": cores, "load_at_start": load})
 }

@@ -84,7 +84,7 @@ pub async fn run(root: &Path, quick: bool) -> Result<Value> {
     };
     bench.figures.insert("benchmark".to_owned(), json!("pipeline"));
     bench.figures.insert("quick".to_owned(), json!(bench.plan.quick));
-    bench.figures.insert("machine".to_owned(), machine());
+    bench.figures.insert("machine".to_owned(), super::machine());
     bench.sizes()?;
     bench.starts().await?;
     bench.scans().await?;
@@ -215,14 +215,4 @@ impl Bench {
         let directory = self.directory.path();
         Ok(Program { name, bootstrap, server, processes: &self.processes, directory })
     }
-}
-
-/// What the figures were measured on, as far as it matters for them.
-fn machine() -> Value {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let first_word = |path: &str| {
-        std::fs::read_to_string(path).ok()?.split_whitespace().next().map(str::to_owned)
-    };
-    let load = first_word("/proc/loadavg").and_then(|load| load.parse::<f64>().ok());
-    json!({"architecture": HERE, "cores": cores, "load_at_start": load})
 }

@@ -14,6 +14,9 @@ use super::sink::Sink;
 use crate::REGION;
 use crate::http::{self, Body};
 
+/// Both the name of the access key and the secret one.
+pub(super) const KEY: &str = "bench";
+
 /// A server on a loopback port of its own. Dropping it closes the port.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -55,8 +58,8 @@ impl Server {
             ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_DEFAULT_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", "bench".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "bench".to_owned()),
+            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ]

@@ -51,7 +51,13 @@ impl Services {
 
     /// One secret with a value, tagged to be dumped once a day.
     pub(super) fn with_database(value: &Value) -> Self {
-        let tags = [("autodump:start-schedule".to_owned(), "@daily".to_owned())];
+        Self::with_tagged_database(value, &[])
+    }
+
+    /// The same with these tags too.
+    pub(super) fn with_tagged_database(value: &Value, more: &[(&str, String)]) -> Self {
+        let mut tags = vec![("autodump:start-schedule".to_owned(), "@daily".to_owned())];
+        tags.extend(more.iter().map(|(name, value)| (format!("autodump:{name}"), value.clone())));
         Self {
             secrets: vec![Secret::new("bench/database", &tags, &value.to_string())],
             started: Mutex::default(),

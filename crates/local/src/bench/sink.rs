@@ -88,6 +88,8 @@ impl Sink {
             (Method::POST, Some(id)) => self.complete(id, &parts.headers),
             (Method::DELETE, Some(id)) => Ok(self.abort(id)),
             (Method::PUT, None) => self.put(&target, received),
+            (Method::GET, None) if target.query.contains_key("list-type") => self.list(&target),
+            (Method::HEAD, None) => self.head(&target),
             _ => Ok(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented")),
         }
     }
@@ -158,6 +160,42 @@ impl Sink {
     fn put(&self, target: &Target, received: Received) -> Result<Response<Body>> {
         self.state().objects.insert(target.key.clone(), received.bytes);
         stored(&format!("{:032x}", received.bytes), received.checksum)
+    }
+
+    /// `ListObjectsV2`, all on one page.
+    fn list(&self, target: &Target) -> Result<Response<Body>> {
+        let bucket = target.key.trim_end_matches('/');
+        let prefix = target.query.get("prefix").map_or("", String::as_str);
+        let state = self.state();
+        let objects = state.objects.iter().filter_map(|(name, bytes)| {
+            let key = name.strip_prefix(bucket)?.strip_prefix('/')?;
+            key.starts_with(prefix).then_some((key, bytes))
+        });
+        let contents: Vec<String> = objects
+            .map(|(key, bytes)| {
+                format!(
+                    "<Contents><Key>{}</Key><Size>{bytes}</Size><ETag>&quot;{bytes:032x}&quot;</ETag>\
+                     <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>",
+                    escaped(key)
+                )
+            })
+            .collect();
+        xml(&format!(
+            "<ListBucketResult><Name>{bucket}</Name><KeyCount>{}</KeyCount>\
+             <IsTruncated>false</IsTruncated>{}</ListBucketResult>",
+            contents.len(),
+            contents.concat()
+        ))
+    }
+
+    fn head(&self, target: &Target) -> Result<Response<Body>> {
+        let Some(bytes) = self.state().objects.get(&target.key).copied() else {
+            let mut response = Response::new(full(""));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return Ok(response);
+        };
+        let builder = Response::builder().header("content-length", bytes);
+        Ok(builder.header("etag", format!("\"{bytes:032x}\"")).body(full(""))?)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use autodump_local::bench::pipeline;
+use autodump_local::bench::{pipeline, postgres};
 use autodump_local::say;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +23,12 @@ struct Arguments {
 enum Benchmark {
     /// From a tagged secret to a dump: against the seed system's way, memory, the functions' cost and size.
     Pipeline {
+        /// Small sizes, to see that the benchmark works; its figures mean little.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// `PostgreSQL` dumps: against the seed's way, `pg_dump -Fd -j` and the server's own limit; and restores.
+    Postgres {
         /// Small sizes, to see that the benchmark works; its figures mean little.
         #[arg(long)]
         quick: bool,
@@ -53,6 +59,7 @@ async fn run(benchmark: Benchmark) -> Result<serde_json::Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     match benchmark {
         Benchmark::Pipeline { quick } => pipeline::run(&root, quick).await,
+        Benchmark::Postgres { quick } => postgres::run(&root, quick).await,
     }
 }
 

@@ -37,8 +37,9 @@ pub(super) async fn waiting(cloud: &LocalCloud, stack: &Stack) -> Result<Vec<Exe
     Ok(running)
 }
 
-/// Prints every state when it is entered; returns the execution when it has ended.
-pub(super) async fn to_its_end(cloud: &LocalCloud, execution: &Execution) -> Result<Execution> {
+/// Prints every state when it is entered, until the execution has ended; an error unless it ends
+/// well.
+pub(super) async fn to_its_end(cloud: &LocalCloud, execution: &Execution) -> Result<()> {
     let begun = Instant::now();
     let mut shown = 0;
     while begun.elapsed() < END_LIMIT {
@@ -50,7 +51,11 @@ pub(super) async fn to_its_end(cloud: &LocalCloud, execution: &Execution) -> Res
         shown = states.len();
         if now.has_ended() {
             line(&format!("{:6.1} s  {}", begun.elapsed().as_secs_f64(), now.status));
-            return Ok(now);
+            if now.status == "SUCCEEDED" {
+                return Ok(());
+            }
+            let (error, cause) = (now.error.unwrap_or_default(), now.cause.unwrap_or_default());
+            bail!("the execution ended {}: {error} {cause}", now.status);
         }
         tokio::time::sleep(POLL).await;
     }

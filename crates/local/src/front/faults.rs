@@ -8,6 +8,9 @@ use hyper::{Response, StatusCode};
 use super::s3::S3Request;
 use crate::http::{Body, full};
 
+/// How often a request that is held looks whether it may go on.
+const POLL: Duration = Duration::from_millis(10);
+
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -17,14 +20,20 @@ pub enum Fault {
     InternalError,
     /// 403 `AccessDenied`, which clients do not retry.
     AccessDenied,
-    /// The connection is cut without an answer.
+    /// The connection is cut without an answer, before anything was done.
     Cut,
+    /// What was asked for is done, and the connection cut without an answer.
+    LoseAnswer,
+    /// The connection is cut in the middle of the answer.
+    CutAnswer,
     /// The request is passed on after a pause.
     Delay(Duration),
+    /// The request waits until its rule is removed, and is passed on then.
+    Hold,
 }
 
-/// Which S3 requests fail: of those with this operation and a key that contains this text, `times`
-/// many from the `from`-th on.
+/// Which S3 requests fail: of those with this operation and a key that contains and ends with these
+/// texts, `times` many from the `from`-th on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
     /// The operation by its name in S3's API, such as `UploadPart`; or `StartExecution` or
@@ -32,6 +41,8 @@ pub struct FaultRule {
     pub operation: &'static str,
     /// A text that the key must contain; the body, for the latter two.
     pub key_contains: String,
+    /// A text that the key must end with.
+    pub key_ends_with: String,
     /// The first matching request that fails, counted from 1 since the rule was added.
     pub from: u64,
     /// How many requests fail; none means all from there on.
@@ -44,7 +55,21 @@ impl FaultRule {
     /// Every request of an operation on keys that contain a text.
     #[must_use]
     pub fn always(operation: &'static str, key_contains: &str, fault: Fault) -> Self {
-        Self { operation, key_contains: key_contains.to_owned(), from: 1, times: None, fault }
+        Self {
+            operation,
+            key_contains: key_contains.to_owned(),
+            key_ends_with: String::new(),
+            from: 1,
+            times: None,
+            fault,
+        }
+    }
+
+    /// The same, but only on keys that end with a text.
+    #[must_use]
+    pub fn ending_with(mut self, end: &str) -> Self {
+        end.clone_into(&mut self.key_ends_with);
+        self
     }
 
     /// The same, but only from the `n`-th matching request on.
@@ -71,7 +96,7 @@ pub struct SeenRequest {
     pub bucket: String,
     /// The key; empty for requests on the bucket.
     pub key: String,
-    /// Whether a rule made it fail, or delayed it.
+    /// Whether a rule fitted it.
     pub faulted: bool,
 }
 
@@ -120,18 +145,28 @@ impl Faults {
         state.seen.iter().filter(|seen| seen.key.contains(key_contains)).cloned().collect()
     }
 
-    /// Notes a request and tells whether it fails. The first rule that fits decides.
-    pub(crate) fn decide(&self, request: &S3Request) -> Option<Fault> {
+    /// Waits until a rule is removed.
+    pub(crate) async fn gone(&self, id: u64) {
+        while self.lock().rules.iter().any(|(known, _, _)| *known == id) {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Notes a request and tells whether it fails, by which rule. The first that fits decides.
+    pub(crate) fn decide(&self, request: &S3Request) -> Option<(u64, Fault)> {
         let mut state = self.lock();
         let mut fault = None;
-        for (_, rule, matched) in &mut state.rules {
-            if rule.operation != request.operation || !request.key.contains(&rule.key_contains) {
+        for (id, rule, matched) in &mut state.rules {
+            if rule.operation != request.operation
+                || !request.key.contains(&rule.key_contains)
+                || !request.key.ends_with(&rule.key_ends_with)
+            {
                 continue;
             }
             *matched += 1;
             let last = rule.times.map_or(u64::MAX, |times| rule.from.saturating_add(times) - 1);
             if fault.is_none() && (rule.from..=last).contains(matched) {
-                fault = Some(rule.fault);
+                fault = Some((*id, rule.fault));
             }
         }
         state.seen.push(SeenRequest {
@@ -149,7 +184,7 @@ impl Faults {
 }
 
 impl Fault {
-    /// The answer in S3's words; none when the connection is cut or the request goes on.
+    /// The answer in S3's words; none when the connection is cut or the request is passed on.
     pub(super) fn response(self) -> Option<Response<Body>> {
         let (status, code, message) = match self {
             Self::SlowDown => {
@@ -160,7 +195,9 @@ impl Fault {
                 (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
             }
             Self::AccessDenied => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
-            Self::Cut | Self::Delay(_) => return None,
+            Self::Cut | Self::LoseAnswer | Self::CutAnswer | Self::Delay(_) | Self::Hold => {
+                return None;
+            }
         };
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
@@ -195,10 +232,34 @@ mod tests {
     }
 
     #[test]
+    fn a_key_has_to_contain_and_to_end_with_what_the_rule_says() {
+        let faults = Faults::default();
+        let rule = FaultRule::always("UploadPart", "/a/", Fault::SlowDown).ending_with("/m.json");
+        let _ = faults.add(rule);
+        assert!(faults.decide(&part("x/a/b/m.json")).is_some());
+        assert_eq!(faults.decide(&part("x/a/m.json.2")), None);
+        assert_eq!(faults.decide(&part("x/b/m.json")), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_goes_on_when_the_rule_is_removed() {
+        let faults = Faults::default();
+        let id = faults.add(FaultRule::always("GetObject", "k", Fault::Hold));
+        let held = tokio::spawn({
+            let faults = faults.clone();
+            async move { faults.gone(id).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!held.is_finished());
+        faults.remove(id);
+        held.await.expect("it ends");
+    }
+
+    #[test]
     fn a_rule_can_be_for_ever_and_be_removed() {
         let faults = Faults::default();
         let id = faults.add(FaultRule::always("UploadPart", "", Fault::Cut));
-        assert!((0..10).all(|_| faults.decide(&part("k")) == Some(Fault::Cut)));
+        assert!((0..10).all(|_| faults.decide(&part("k")) == Some((id, Fault::Cut))));
         faults.remove(id);
         assert_eq!(faults.decide(&part("k")), None);
     }

@@ -105,19 +105,32 @@ impl Front {
     /// Passes a request on to moto, unless it is one of S3 that is to fail.
     async fn pass_on(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let (parts, body) = request.into_parts();
-        if s3::service_of(&parts).as_deref() == Some("s3") {
-            match self.faults.decide(&s3::classify(&parts)) {
-                Some(Fault::Cut) => bail!("cut on request"),
-                Some(Fault::Delay(pause)) => tokio::time::sleep(pause).await,
-                Some(fault) => {
-                    // S3 reads a body before it answers; a client that is still sending would miss
-                    // the answer.
-                    read(body).await?;
-                    return fault
-                        .response()
-                        .ok_or_else(|| anyhow::anyhow!("{fault:?} has no response"));
-                }
-                None => {}
+        let fault = if s3::service_of(&parts).as_deref() == Some("s3") {
+            self.faults.decide(&s3::classify(&parts))
+        } else {
+            None
+        };
+        match fault {
+            None => {}
+            Some((_, Fault::Cut)) => bail!("cut on request"),
+            Some((_, Fault::Delay(pause))) => tokio::time::sleep(pause).await,
+            Some((rule, Fault::Hold)) => self.faults.gone(rule).await,
+            Some((_, Fault::LoseAnswer)) => {
+                let answer = self.moto.forward(Request::from_parts(parts, streamed(body))).await?;
+                read(answer.into_body()).await?;
+                bail!("the answer is lost on request");
+            }
+            Some((_, Fault::CutAnswer)) => {
+                let answer = self.moto.forward(Request::from_parts(parts, streamed(body))).await?;
+                return http::cut(answer).await;
+            }
+            Some((_, fault)) => {
+                // S3 reads a body before it answers; a client that is still sending would miss
+                // the answer.
+                read(body).await?;
+                return fault
+                    .response()
+                    .ok_or_else(|| anyhow::anyhow!("{fault:?} has no response"));
             }
         }
         self.moto.forward(Request::from_parts(parts, streamed(body))).await

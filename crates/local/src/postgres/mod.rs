@@ -1,6 +1,8 @@
 //! A private PostgreSQL for tests and the demo: on loopback, with passwords, with TLS on request,
 //! never as root.
 
+pub mod fixtures;
+mod installed;
 mod tls;
 mod user;
 
@@ -15,6 +17,7 @@ use rustix::process::{Pid, kill_process};
 use tempfile::TempDir;
 
 use crate::moto::free_port;
+pub use installed::installed;
 use user::User;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -34,8 +37,14 @@ pub enum Ending {
 /// How a server is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory with `initdb` and `postgres`; the newest that is installed when absent.
+    /// The directory with `initdb` and `postgres`; when absent, that of the newest version that is
+    /// installed with its clients.
     pub bin: Option<PathBuf>,
+    /// The directory with the clients to use, `psql` before all; the server's own when absent, or
+    /// when it has none, those of the nearest newer version.
+    pub clients: Option<PathBuf>,
+    /// More settings of the server, as `work_mem=1MB`.
+    pub settings: Vec<String>,
     /// The password of the user `postgres`.
     pub password: String,
     /// Whether the server takes TLS, with a certificate for `localhost` of an authority of its own.
@@ -44,7 +53,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bin: None, password: "local".to_owned(), tls: false }
+        Self {
+            bin: None,
+            clients: None,
+            settings: Vec::new(),
+            password: "local".to_owned(),
+            tls: false,
+        }
     }
 }
 
@@ -53,6 +68,8 @@ impl Default for Options {
 pub struct Postgres {
     directory: TempDir,
     bin: PathBuf,
+    clients: PathBuf,
+    settings: Vec<String>,
     password: String,
     port: u16,
     tls: bool,
@@ -60,40 +77,25 @@ pub struct Postgres {
     server: Option<Child>,
 }
 
-/// The directories with PostgreSQL servers that are installed, the newest version first.
-#[must_use]
-pub fn installed() -> Vec<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| {
-            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
-        })
-        .filter(|(_, bin): &(u32, PathBuf)| {
-            bin.join("initdb").exists() && bin.join("postgres").exists()
-        })
-        .collect();
-    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    found.into_iter().map(|(_, bin)| bin).collect()
-}
-
 impl Postgres {
     /// Makes a cluster and starts its server; returns when it takes connections. Blocks for about
     /// two seconds.
     pub fn start(options: &Options) -> Result<Self> {
-        let bin = match &options.bin {
-            Some(bin) => bin.clone(),
-            None => installed().into_iter().next().ok_or_else(|| {
-                anyhow!(
-                    "no PostgreSQL server in /usr/lib/postgresql/*/bin: apt-get install postgresql"
-                )
-            })?,
-        };
+        let (bin, clients) = programs(options)?;
         let user = user::to_run_as()?;
         let directory = tempfile::Builder::new().prefix("autodump-pg-").tempdir()?;
         let port = free_port()?;
-        let password = options.password.clone();
-        let mut postgres =
-            Self { directory, bin, password, port, tls: options.tls, user, server: None };
+        let mut postgres = Self {
+            directory,
+            bin,
+            clients,
+            settings: options.settings.clone(),
+            password: options.password.clone(),
+            port,
+            tls: options.tls,
+            user,
+            server: None,
+        };
         postgres.own(postgres.directory.path())?;
         postgres.initialise()?;
         postgres.restart()?;
@@ -106,18 +108,27 @@ impl Postgres {
         self.port
     }
 
-    /// The directory with this version's programs.
+    /// The directory with this server's programs; it may have no clients.
     #[must_use]
     pub fn bin(&self) -> &Path {
         &self.bin
     }
 
-    /// The major version, read from `postgres --version`.
+    /// The directory with the clients that [`Postgres::client`] starts.
+    #[must_use]
+    pub fn clients(&self) -> &Path {
+        &self.clients
+    }
+
+    /// The server's major version, read from `postgres --version`.
     pub fn major(&self) -> Result<u32> {
-        let output = Command::new(self.bin.join("postgres")).arg("--version").output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let number = text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok());
-        number.ok_or_else(|| anyhow!("{} tells no version: {text}", self.bin.display()))
+        installed::version(&self.bin.join("postgres")).map(|(major, _)| major)
+    }
+
+    /// The superuser's password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
     }
 
     /// The certificate of the authority that a client must trust; none without TLS.
@@ -130,6 +141,12 @@ impl Postgres {
     /// without heads.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
         self.psql(database, ["--tuples-only", "--no-align", "--command", statements])
+    }
+
+    /// Makes an empty database in the server's default locale, its name as it stands.
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        let name = name.replace('"', "\"\"");
+        self.sql("postgres", &format!("CREATE DATABASE \"{name}\" TEMPLATE template0")).map(drop)
     }
 
     /// Runs `psql` as `postgres` with these arguments; returns what it printed.
@@ -149,10 +166,16 @@ impl Postgres {
         Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
     }
 
-    /// A client program of this version that finds this server and its superuser.
+    /// A client program that finds this server and its superuser.
     #[must_use]
     pub fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin.join(program));
+        self.client_of(&self.clients, program)
+    }
+
+    /// The same with the programs of another directory, maybe of another version.
+    #[must_use]
+    pub fn client_of(&self, clients: &Path, program: &str) -> Command {
+        let mut command = Command::new(clients.join(program));
         command
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", self.port.to_string())
@@ -197,8 +220,8 @@ impl Postgres {
                 std::thread::sleep(Duration::from_millis(30));
             }
             // After a kill, processes of the old server may hold its memory for a moment.
-            if begun.elapsed() > START_LIMIT {
-                let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            if begun.elapsed() > START_LIMIT || log.contains("not supported by this build") {
                 bail!("PostgreSQL does not start: {log}");
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -220,6 +243,9 @@ impl Postgres {
             "synchronous_commit=off",
             "full_page_writes=off",
         ] {
+            command.args(["-c", setting]);
+        }
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         if self.tls {
@@ -256,6 +282,11 @@ impl Postgres {
     fn as_user(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.current_dir(self.directory.path()).env("LC_ALL", "C.UTF-8");
+        // Extensions as postgres_fdw would load the system's libpq, which may be older.
+        let libraries = self.bin.join("../lib");
+        if libraries.join("libpq.so.5").exists() {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);
         }
@@ -278,9 +309,39 @@ impl Postgres {
     }
 }
 
+/// The directories with the server and with the clients to use.
+fn programs(options: &Options) -> Result<(PathBuf, PathBuf)> {
+    let has_clients = |bin: &PathBuf| bin.join("psql").exists();
+    let bin = match &options.bin {
+        Some(bin) => bin.clone(),
+        None => installed().into_iter().find(has_clients).ok_or_else(|| {
+            anyhow!("no PostgreSQL server in /usr/lib/postgresql/*/bin: apt-get install postgresql")
+        })?,
+    };
+    let clients = match &options.clients {
+        Some(clients) => clients.clone(),
+        None if has_clients(&bin) => bin.clone(),
+        None => {
+            let server = installed::version(&bin.join("postgres"))?;
+            let newer = |other: &PathBuf| {
+                installed::version(&other.join("psql")).is_ok_and(|client| client >= server)
+            };
+            // The newest comes first.
+            installed().into_iter().rfind(newer).ok_or_else(|| {
+                anyhow!("{} has no psql, and no newer one is installed", bin.display())
+            })?
+        }
+    };
+    Ok((bin, clients))
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Nothing can be done about a failure here, and the data goes with the directory.
         let _ = self.stop(Ending::Immediate);
     }
 }
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;

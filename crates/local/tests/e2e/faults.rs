@@ -1,24 +1,25 @@
-//! S3 and the server fail in the middle of a dump.
+//! S3, Step Functions or Secrets Manager fail in the middle of a run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use autodump_core::layout;
 use autodump_local::api::Execution;
-use autodump_local::postgres::{self, Ending, Postgres};
-use autodump_local::{Fault, FaultRule, Signal};
+use autodump_local::{Fault, FaultRule};
 use chrono::{TimeDelta, Utc};
-use serde_json::json;
 
-use crate::world::{Case, FAR, SCHEDULE, Target, World, case, make_large_database};
+use crate::databases::make_large_database;
+use crate::world::{Case, FAR, SCHEDULE, Target, World, case};
 
 pub(crate) const CASES: &[Case] = &[
     case!(a_part_that_s3_refuses_leaves_nothing),
     case!(a_completion_that_s3_refuses_leaves_nothing),
     case!(a_manifest_that_s3_refuses_leaves_nothing),
     case!(completions_that_s3_takes_late_are_a_backup),
+    case!(storms_are_sat_out),
+    case!(answers_that_are_lost_cost_nothing),
+    case!(connections_that_break_cost_nothing),
     case!(a_bucket_that_denies_us_is_not_tried_again),
-    case!(a_server_killed_in_the_middle_leaves_nothing),
     case!(a_failed_reschedule_still_dumps_and_fails_at_the_end),
     case!(tags_that_cannot_be_checked_fail_without_a_dump),
 ];
@@ -62,16 +63,16 @@ async fn a_completion_that_s3_refuses_leaves_nothing(world: Arc<World>) -> Resul
     world.nothing_is_left_but_the_next_run(&target).await
 }
 
-/// The second upload that is begun is the manifest's.
 async fn a_manifest_that_s3_refuses_leaves_nothing(world: Arc<World>) -> Result<()> {
     let rule = |key: &str| {
-        FaultRule::always("CreateMultipartUpload", key, Fault::InternalError).starting_at(2)
+        FaultRule::always("CreateMultipartUpload", key, Fault::InternalError)
+            .ending_with("/manifest.json")
     };
     let (target, run) = run_with(&world, "e2e/manifest-refused", rule).await?;
     fails_as_destination(&world, &target, &run).await
 }
 
-/// The first completion is the data's, the second the manifest's: both are refused a few times.
+/// The completions of the data and that of the manifest are refused a few times.
 async fn completions_that_s3_takes_late_are_a_backup(world: Arc<World>) -> Result<()> {
     let rule =
         |key: &str| FaultRule::always("CompleteMultipartUpload", key, Fault::SlowDown).times(4);
@@ -84,29 +85,51 @@ async fn completions_that_s3_takes_late_are_a_backup(world: Arc<World>) -> Resul
     world.one_backup_equals(&target, "e2e completed-late").await
 }
 
+/// Every kind of request is told to slow down, and again when it comes back too soon.
+async fn storms_are_sat_out(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| FaultRule::always("UploadPart", key, Fault::SlowDown).times(6);
+    let (target, run) = run_with(&world, "e2e/storm", rule).await?;
+    for operation in ["CreateMultipartUpload", "CompleteMultipartUpload"] {
+        let storm = FaultRule::always(operation, &target.directory(), Fault::SlowDown).times(2);
+        let _ = world.cloud.faults().add(storm);
+    }
+    succeeds_at_once(&world, &target, &run).await
+}
+
+/// S3 has taken it, but nobody hears so: a part is sent again, and a completion asked for again
+/// finds its object there.
+async fn answers_that_are_lost_cost_nothing(world: Arc<World>) -> Result<()> {
+    let rule =
+        |key: &str| FaultRule::always("UploadPart", key, Fault::LoseAnswer).starting_at(2).times(2);
+    let (target, run) = run_with(&world, "e2e/lost-answers", rule).await?;
+    let lost = FaultRule::always("CompleteMultipartUpload", &target.directory(), Fault::LoseAnswer);
+    let _ = world.cloud.faults().add(lost.ending_with("/manifest.json").times(1));
+    succeeds_at_once(&world, &target, &run).await
+}
+
+async fn connections_that_break_cost_nothing(world: Arc<World>) -> Result<()> {
+    let rule = |key: &str| FaultRule::always("UploadPart", key, Fault::Cut).times(3);
+    let (target, run) = run_with(&world, "e2e/resets", rule).await?;
+    succeeds_at_once(&world, &target, &run).await
+}
+
+/// By the first attempt, in spite of faults that were met.
+async fn succeeds_at_once(world: &World, target: &Target, run: &Execution) -> Result<()> {
+    world.succeeds_in(run, "Backup complete").await?;
+    let attempts = world.jobs_of(run).first().map_or(0, |job| job.attempts.len());
+    ensure!(attempts == 1, "{attempts} attempts");
+    let met = world.cloud.faults().seen(&target.directory());
+    ensure!(met.iter().filter(|request| request.faulted).count() >= 3, "{met:?}");
+    world.nothing_is_open(target).await?;
+    world.one_backup_equals(target, &layout::resource_name(&target.arn).replace('/', " ")).await
+}
+
 async fn a_bucket_that_denies_us_is_not_tried_again(world: Arc<World>) -> Result<()> {
     let rule = |key: &str| FaultRule::always("CreateMultipartUpload", key, Fault::AccessDenied);
     let (target, run) = run_with(&world, "e2e/denied", rule).await?;
     world.fails_in(&run, "Failed: credentials", &["exit code 11"]).await?;
     let attempts = world.jobs_of(&run).first().map_or(0, |job| job.attempts.len());
     ensure!(attempts == 1, "{attempts} attempts, though a retry does not help");
-    world.nothing_is_left_but_the_next_run(&target).await
-}
-
-async fn a_server_killed_in_the_middle_leaves_nothing(world: Arc<World>) -> Result<()> {
-    let mut server = Postgres::start(&postgres::Options::default())?;
-    make_large_database(&server, "doomed")?;
-    let value = json!({
-        "engine": "postgres", "endpoint": "localhost", "port": server.port(), "sslmode": "disable",
-        "databasename": "doomed", "username": "postgres", "password": "local",
-    });
-    let target = world.secret("e2e/server-killed", &value, &[(SCHEDULE, FAR)]).await?;
-    let run = world.run_now(&target).await?;
-    let job = in_the_middle(&world, &target, &run).await?;
-    server.stop(Ending::Kill)?;
-    world.cloud.signal_job(&job, Signal::Continue)?;
-    let said = ["source", "exit code 12", "The next run is scheduled"];
-    world.fails_in(&run, "Failed: source", &said).await?;
     world.nothing_is_left_but_the_next_run(&target).await
 }
 
@@ -137,22 +160,4 @@ async fn tags_that_cannot_be_checked_fail_without_a_dump(world: Arc<World>) -> R
     ensure!(world.jobs_of(&run).is_empty());
     // The run that the tag's event had started waits on.
     world.nothing_is_left_but_the_next_run(&target).await
-}
-
-/// Waits until the first part of a dump has been sent, and halts the dumper there, so that
-/// `pg_dump` is stuck in the middle; returns the job's id.
-pub(crate) async fn in_the_middle(
-    world: &World,
-    target: &Target,
-    run: &Execution,
-) -> Result<String> {
-    let job = world.wait_for_job(run, |job| job.pid.is_some()).await?;
-    for _ in 0..3_000 {
-        if world.cloud.faults().count("UploadPart", &target.directory()) > 0 {
-            world.cloud.signal_job(&job.id, Signal::Stop)?;
-            return Ok(job.id);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    None.context("no part was sent within 30 s")
 }

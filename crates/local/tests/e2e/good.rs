@@ -36,17 +36,24 @@ async fn a_tag_becomes_a_restorable_backup(world: Arc<World>) -> Result<()> {
                 "Schedule the next run",
                 "Could the tags be checked?",
                 "Dump the database",
+                "Verify this backup?",
                 "Next run scheduled?",
                 "Backup complete",
             ],
         "{states:?}"
     );
     world.one_backup_equals(&target, "good").await?;
+    ensure!(world.verifications_of(&first).is_empty(), "verified, though no tag asks for it");
+    let backup = world.one_backup(&target).await?;
+    ensure!(backup.manifest["verify"] == "none", "{}", backup.manifest);
+    if world.server.major()? >= 14 {
+        ensure!(backup.manifest["method"]["kind"] == "ranges", "{}", backup.manifest["method"]);
+    }
     let second = world.wait_for_executions(&target, 2).await?.remove(1);
     let ended = world.succeeds_in(&second, "Ended: tags changed or target gone").await?;
     let reason = ended.output["check"]["reason"].as_str().context("no reason in the output")?;
     ensure!(reason.contains(SCHEDULE), "{reason}");
-    ensure!(world.manifests(&target).await?.len() == 1, "the second run dumped as well");
+    ensure!(world.backups(&target).await?.len() == 1, "the second run dumped as well");
     Ok(())
 }
 
@@ -96,7 +103,7 @@ async fn two_secrets_with_one_database_name_do_not_meet(world: Arc<World>) -> Re
         world.succeeds_in(run, "Backup complete").await?;
     }
     world.one_backup_equals(&prod, "app").await?;
-    ensure!(world.manifests(&staging).await?.len() == 1);
+    ensure!(world.backups(&staging).await?.len() == 1);
     Ok(())
 }
 

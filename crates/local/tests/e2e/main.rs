@@ -5,11 +5,20 @@
 //!
 //! `cargo test -p autodump-local --test e2e -- NAME` runs the cases whose names contain NAME.
 
+mod backups;
 mod bad_input;
+mod by_hand;
+mod databases;
 mod faults;
 mod good;
+mod halted;
+mod options;
+mod restores;
+mod servers;
 mod signals;
 mod tags;
+mod tap;
+mod verifications;
 mod world;
 
 use std::process::ExitCode;
@@ -23,8 +32,19 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // More would only wait for the two processors and moto's one thread.
     arguments.test_threads = arguments.test_threads.or(Some(6));
-    let cases: Vec<_> =
-        [good::CASES, tags::CASES, bad_input::CASES, faults::CASES, signals::CASES].concat();
+    let cases: Vec<_> = [
+        good::CASES,
+        tags::CASES,
+        by_hand::CASES,
+        options::CASES,
+        verifications::CASES,
+        restores::CASES,
+        bad_input::CASES,
+        faults::CASES,
+        servers::CASES,
+        signals::CASES,
+    ]
+    .concat();
     if arguments.list {
         let listed = cases.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
         return libtest_mimic::run(&arguments, listed).exit_code();

@@ -1,7 +1,7 @@
 //! What the cases share, and what each of them says in one line.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,13 +10,15 @@ use anyhow::{Context, Result, bail, ensure};
 use autodump_core::execution::{self, ExecutionInput};
 use autodump_core::hash::TagHash;
 use autodump_core::layout;
-use autodump_core::tags::{Size, TagPrefix};
-use autodump_local::api::{Api, Execution, ObjectInfo};
+use autodump_core::tags::{self, Size, TagPrefix};
+use autodump_core::verification::Level;
+use autodump_local::api::{Api, Execution};
 use autodump_local::postgres::{self, Postgres};
-use autodump_local::{JobView, LocalCloud, Options, Stack, assembly, compare};
+use autodump_local::{JobView, LocalCloud, Options, Stack, assembly};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+
+use crate::databases::make_database;
 
 /// A case: its name, and what it does.
 pub(crate) type Case =
@@ -53,11 +55,7 @@ impl World {
         options.dumper = Some(assembly::dumper(&project)?);
         let server =
             Postgres::start(&postgres::Options { tls: true, ..postgres::Options::default() })?;
-        let bundle = server.ca_bundle().context("the server has no certificate")?;
-        options.job_environment = vec![
-            ("AUTODUMP_CA_BUNDLE".to_owned(), bundle.display().to_string()),
-            ("AUTODUMP_POSTGRES_BIN".to_owned(), server.bin().display().to_string()),
-        ];
+        options.job_environment = assembly::job_environment(&server);
         options.most_jobs = 6;
         let cloud = LocalCloud::start(options).await?;
         let stack = cloud.deploy(cdk_out.path()).await?;
@@ -134,28 +132,32 @@ impl World {
         }
     }
 
-    /// Starts a run of the target now, with the hash of its tags as they are. All else is as
-    /// the scanner does it.
+    /// Starts a run of the target now, with the input that its tags as they are ask for. All
+    /// else is as the scanner does it.
     pub(crate) async fn run_now(&self, target: &Target) -> Result<Execution> {
         self.start_at(target, Utc::now()).await
     }
 
     /// Starts a run of the target at `when`; returns it while it waits.
     pub(crate) async fn start_at(&self, target: &Target, when: DateTime<Utc>) -> Result<Execution> {
-        let hash = self.hash(target).await?;
+        let (prefix, tags) = (TagPrefix::default(), self.tags(target).await?);
+        let hash = TagHash::of(&prefix, &tags);
+        let (size, verify) = match tags::parse(&prefix, &tags) {
+            Some(Ok(spec)) => (spec.size, spec.verification_of(when)),
+            _ => (Size::Small, Level::None),
+        };
         let name = execution::name(&target.arn, &hash, when);
-        let input = ExecutionInput::new(&target.arn, hash, when, Size::Small);
+        let input = ExecutionInput::new(&target.arn, hash, when, size, verify);
         let machine = self.stack.state_machine()?;
         let arn = self.api().start_execution(machine, &name, &serde_json::to_value(input)?).await?;
         self.api().describe_execution(&arn).await
     }
 
-    async fn hash(&self, target: &Target) -> Result<TagHash> {
+    async fn tags(&self, target: &Target) -> Result<BTreeMap<String, String>> {
         let secret = self.api().describe_secret(&target.arn).await?;
         let tags = secret["Tags"].as_array().into_iter().flatten();
         let text = |tag: &Value, key: &str| tag[key].as_str().unwrap_or_default().to_owned();
-        let tags = tags.map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect();
-        Ok(TagHash::of(&TagPrefix::default(), &tags))
+        Ok(tags.map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect())
     }
 
     pub(crate) async fn end(&self, execution: &Execution) -> Result<Execution> {
@@ -172,10 +174,12 @@ impl World {
         let states = self.api().states_entered(&execution.arn).await?;
         ensure!(
             ended.status == "SUCCEEDED" && states.last().is_some_and(|last| last == state),
-            "{} in {states:?}: {:?} {:?}",
+            "{} in {states:?}: {:?} {:?}\n{}{}",
             ended.status,
             ended.error,
-            ended.cause
+            ended.cause,
+            self.job_log(execution),
+            self.verification_log(execution)
         );
         Ok(ended)
     }
@@ -203,11 +207,18 @@ impl World {
         Ok(cause)
     }
 
-    /// The jobs of an execution.
+    /// The dump of an execution, or the restore: a job named as the execution.
     pub(crate) fn jobs_of(&self, execution: &Execution) -> Vec<JobView> {
-        let ours =
-            |job: &JobView| job.variable("AUTODUMP_EXECUTION_ARN") == Some(execution.arn.as_str());
-        self.cloud.jobs().into_iter().filter(ours).collect()
+        self.jobs_named(&execution.name)
+    }
+
+    /// The verification of an execution.
+    pub(crate) fn verifications_of(&self, execution: &Execution) -> Vec<JobView> {
+        self.jobs_named(&format!("{}-verify", execution.name))
+    }
+
+    fn jobs_named(&self, name: &str) -> Vec<JobView> {
+        self.cloud.jobs().into_iter().filter(|job| job.name == name).collect()
     }
 
     /// Waits for the job of an execution to satisfy `condition`.
@@ -228,8 +239,12 @@ impl World {
 
     /// What the attempts of an execution's job have logged, all together.
     pub(crate) fn job_log(&self, execution: &Execution) -> String {
-        let attempts = self.jobs_of(execution).into_iter().flat_map(|job| job.attempts);
-        attempts.filter_map(|attempt| std::fs::read_to_string(attempt.log).ok()).collect()
+        logged(self.jobs_of(execution))
+    }
+
+    /// What the attempts of an execution's verification have logged.
+    pub(crate) fn verification_log(&self, execution: &Execution) -> String {
+        logged(self.verifications_of(execution))
     }
 
     /// What the scanner has logged so far.
@@ -237,55 +252,6 @@ impl World {
         let functions = self.stack.of_type("AWS::Lambda::Function");
         let scanner = functions.iter().find(|name| name.contains("Scanner"));
         Ok(self.cloud.function_log(scanner.context("the stack has no scanner")?))
-    }
-
-    pub(crate) async fn objects(&self, target: &Target) -> Result<Vec<ObjectInfo>> {
-        self.api().list_objects(self.bucket()?, &target.directory()).await
-    }
-
-    pub(crate) async fn manifests(&self, target: &Target) -> Result<Vec<Value>> {
-        let mut manifests = Vec::new();
-        for object in self.objects(target).await? {
-            if object.key.ends_with("/manifest.json") {
-                let bytes = self.api().get_object(self.bucket()?, &object.key).await?;
-                manifests.push(serde_json::from_slice(&bytes)?);
-            }
-        }
-        Ok(manifests)
-    }
-
-    /// Asserts that exactly one backup of the target exists, restores it with the stock
-    /// `pg_restore`, and compares the contents with those of `database`.
-    pub(crate) async fn one_backup_equals(&self, target: &Target, database: &str) -> Result<()> {
-        let manifests = self.manifests(target).await?;
-        let [manifest] = manifests.as_slice() else { bail!("{} manifests", manifests.len()) };
-        let objects = self.objects(target).await?;
-        ensure!(objects.len() == 2, "data and manifest, but nothing else: {objects:?}");
-        let object = &manifest["objects"][0];
-        let key = object["key"].as_str().context("no key in the manifest")?;
-        let data = self.api().get_object(self.bucket()?, key).await?;
-        ensure!(object["bytes"] == data.len(), "{object}: {} bytes", data.len());
-        ensure!(object["sha256"] == hex::encode(Sha256::digest(&data)), "SHA-256 of {object}");
-        let archive = tempfile::NamedTempFile::new()?;
-        std::fs::write(archive.path(), &data)?;
-        let restored = format!("{database} restored");
-        compare::restore(&self.server, archive.path(), &restored)?;
-        let source = compare::fingerprint(&self.server, database)?;
-        compare::assert_equal(&source, &compare::fingerprint(&self.server, &restored)?)
-    }
-
-    /// After a failure: no manifest, no data object, no open upload; the next run waits.
-    pub(crate) async fn nothing_is_left_but_the_next_run(&self, target: &Target) -> Result<()> {
-        self.nothing_is_left(target).await?;
-        self.next_run_waits(target).await
-    }
-
-    pub(crate) async fn nothing_is_left(&self, target: &Target) -> Result<()> {
-        let objects = self.objects(target).await?;
-        ensure!(objects.is_empty(), "left behind: {objects:?}");
-        let uploads = self.api().open_uploads(self.bucket()?, &target.directory()).await?;
-        ensure!(uploads.is_empty(), "open uploads: {uploads:?}");
-        Ok(())
     }
 
     pub(crate) async fn next_run_waits(&self, target: &Target) -> Result<()> {
@@ -320,22 +286,7 @@ impl Target {
     }
 }
 
-/// Makes a database with the demo's content, `scale` times 250 MB of it.
-pub(crate) fn make_database(server: &Postgres, name: &str, scale: &str) -> Result<()> {
-    server.sql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/demo.sql");
-    let script = script.to_str().context("the path of the checkout is no UTF-8")?;
-    server.psql(name, ["--output=/dev/null", &format!("--set=scale={scale}"), "--file", script])?;
-    Ok(())
-}
-
-/// A database whose dump has several parts: 40 MB that do not compress.
-pub(crate) fn make_large_database(server: &Postgres, name: &str) -> Result<()> {
-    server.sql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
-    server.sql(
-        name,
-        "CREATE TABLE noise AS SELECT n, decode(string_agg(md5(random()::text), ''), 'hex') AS b \
-         FROM generate_series(1, 400) AS n, generate_series(1, 6400) AS k GROUP BY n",
-    )?;
-    Ok(())
+fn logged(jobs: Vec<JobView>) -> String {
+    let attempts = jobs.into_iter().flat_map(|job| job.attempts);
+    attempts.filter_map(|attempt| std::fs::read_to_string(attempt.log).ok()).collect()
 }

@@ -15,6 +15,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("a job finds its environment and its log", good);
     trials.add("only what the strategy names is tried again", retries);
+    trials.add("each attempt has an empty disk, which goes with it", scratch);
     trials.add("a killed process has exit code 137", killed);
     trials.add("a terminated job gets SIGTERM and is not tried again", terminated);
     trials.add("a test can signal a running attempt", signalled);
@@ -75,6 +76,25 @@ async fn retries(toy: Arc<Toy>) -> Result<()> {
         let found: Vec<i32> = job.attempts.iter().filter_map(|attempt| attempt.exit_code).collect();
         ensure!(job.status == status && found == codes, "{plan}: {job:?}");
     }
+    Ok(())
+}
+
+async fn scratch(toy: Arc<Toy>) -> Result<()> {
+    let id = submit(&toy, "scratch").await?;
+    let job = ended(&toy, &id).await?;
+    let mut found = std::collections::BTreeSet::new();
+    for attempt in &job.attempts {
+        ensure!(attempt.exit_code == Some(12), "{job:?}");
+        let log = std::fs::read_to_string(&attempt.log)?;
+        let line = log.lines().find_map(|line| line.strip_prefix("scratch "));
+        let (path, mode) = line.and_then(|line| line.split_once(' ')).context("no directory")?;
+        ensure!(mode == "755", "{log}");
+        ensure!(!std::path::Path::new(path).exists(), "{path} is still there");
+        found.insert(path.to_owned());
+    }
+    ensure!(found.len() == 3, "{found:?}");
+    let told = describe(&toy, &id).await?;
+    ensure!(told["container"]["mountPoints"][0]["containerPath"] == "/scratch", "{told}");
     Ok(())
 }
 

@@ -6,5 +6,10 @@ exit-*) exit "${PLAN#exit-}" ;;
 second-time) [ "$AWS_BATCH_JOB_ATTEMPT" = 2 ] && exit 0 || exit 12 ;;
 killed) kill -KILL $$ ;;
 sleep) sleep 300 & wait ;;
+scratch)
+  [ -z "$(ls -A "$AUTODUMP_SCRATCH")" ] || exit 3
+  echo "scratch $AUTODUMP_SCRATCH $(stat -c %a "$AUTODUMP_SCRATCH")"
+  mkdir "$AUTODUMP_SCRATCH/made" && echo x > "$AUTODUMP_SCRATCH/made/file"
+  exit 12 ;;
 gentle) trap 'exit 143' TERM; echo ready; sleep 300 & wait ;;
 esac

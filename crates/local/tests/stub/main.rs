@@ -99,15 +99,9 @@ impl Trials {
 }
 
 /// Every repair of moto is still needed and works.
-fn shim() -> Result<()> {
+fn shim(interpreter: &Path) -> Result<()> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-    let target = Options::new().project.join("target");
-    let environments = std::fs::read_dir(target)?.flatten().map(|entry| entry.path());
-    let venv = environments.filter(|path| path.join("complete").exists()).find(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("local-venv-"))
-    });
-    let venv = venv.ok_or_else(|| anyhow::anyhow!("no Python environment under target"))?;
-    let run = Command::new(venv.join("bin/python"))
+    let run = Command::new(interpreter)
         .arg("-B")
         .arg(python.join("test_shim.py"))
         .env("TZ", "UTC")
@@ -138,8 +132,9 @@ fn main() -> ExitCode {
     batch::add(&mut trials);
     machines::add(&mut trials);
     storage::add(&mut trials);
-    trials.all.push(Trial::test("every repair of moto is still needed", || {
-        shim().map_err(|error| format!("{error:#}").into())
+    let python = trials.toy.cloud.python().to_owned();
+    trials.all.push(Trial::test("every repair of moto is still needed", move || {
+        shim(&python).map_err(|error| format!("{error:#}").into())
     }));
     let conclusion = libtest_mimic::run(&arguments, trials.all);
     // Here the last handle goes, and with it everything that the cloud has started.

@@ -11,6 +11,7 @@ use crate::{Toy, Trials};
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("objects of any name are listed and read", objects);
     trials.add("a fault fails the requests that it names, and no others", faults);
+    trials.add("answers are lost, break off and are held on request", answers);
     trials.add("a server with TLS and a password comes back after a kill", |_| postgres());
 }
 
@@ -51,6 +52,36 @@ async fn faults(toy: Arc<Toy>) -> Result<()> {
         ensure!(toy.cloud.faults().count("PutObject", key) == 3);
         ensure!(api.get_object(bucket, key).await? == "3");
     }
+    Ok(())
+}
+
+async fn answers(toy: Arc<Toy>) -> Result<()> {
+    let (api, bucket, faults) = (toy.cloud.api(), toy.stack.bucket()?, toy.cloud.faults());
+    let lost = FaultRule::always("PutObject", "answers/", Fault::LoseAnswer).ending_with("lost");
+    let _ = faults.add(lost.times(1));
+    let error = api.put_object(bucket, "answers/lost", "x").await.err().context("it answered")?;
+    ensure!(format!("{error:#}").contains("no answer"), "{error:#}");
+    ensure!(api.get_object(bucket, "answers/lost").await? == "x", "nothing was done");
+
+    let body = "0123456789".repeat(1000);
+    api.put_object(bucket, "answers/cut", body.clone()).await?;
+    let _ = faults.add(FaultRule::always("GetObject", "answers/cut", Fault::CutAnswer).times(1));
+    ensure!(api.get_object(bucket, "answers/cut").await.is_err(), "half an answer was taken");
+    ensure!(api.get_object(bucket, "answers/cut").await? == body);
+
+    let hold = faults.add(FaultRule::always("GetObject", "answers/cut", Fault::Hold).times(1));
+    let waiting = tokio::spawn({
+        let (api, bucket) = (api.clone(), bucket.to_owned());
+        async move { api.get_object(&bucket, "answers/cut").await }
+    });
+    while faults.seen("answers/cut").iter().filter(|seen| seen.faulted).count() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    ensure!(!waiting.is_finished(), "it was not held");
+    faults.remove(hold);
+    ensure!(waiting.await?? == body);
+    api.delete_object(bucket, "answers/cut").await?;
+    ensure!(api.get_object(bucket, "answers/cut").await.is_err());
     Ok(())
 }
 

@@ -64,8 +64,11 @@ fn job_definition() -> Value {
             {"OnReason": "*", "Action": "EXIT"},
         ]},
         "ContainerProperties": {
-            "Image": "toy", "Environment": [{"Name": "PLAN", "Value": "exit-0"}],
+            "Image": "toy", "Environment": [
+                {"Name": "PLAN", "Value": "exit-0"}, {"Name": "AUTODUMP_SCRATCH", "Value": "/scratch"}],
             "ResourceRequirements": [{"Type": "VCPU", "Value": "1"}, {"Type": "MEMORY", "Value": "2048"}],
+            "MountPoints": [{"ContainerPath": "/scratch", "SourceVolume": "scratch"}],
+            "Volumes": [{"Name": "scratch", "Host": {}}],
         },
     }})
 }
