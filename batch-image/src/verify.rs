@@ -61,23 +61,20 @@ pub(crate) async fn run(
     outcome.result()
 }
 
-/// The manifests of this execution. The buckets that cannot be looked at, and the manifests
-/// that cannot be read, matter only if there is none besides: whose a broken one is, nobody
-/// knows.
+/// The manifests of this execution. One that cannot be read is among them: whose it is, nobody
+/// knows, but it is of this target's run, and a backup is damaged. The buckets that cannot be
+/// looked at matter only if there is none elsewhere.
 async fn find<R: ObjectReader>(
     store: &R,
     environment: &Environment,
 ) -> Result<Vec<ObjectLocation>> {
     let Environment { resource_arn, start, execution_arn, .. } = environment;
     let prefix = runs(&layout::run_directory(ENGINE.as_str(), resource_arn, *start, ""));
-    let mut found = Manifests::default();
+    let mut found = Vec::new();
     let mut failure = None;
     for bucket in &environment.buckets {
         match manifests(store, bucket, &prefix, execution_arn).await {
-            Ok(manifests) => {
-                found.own.extend(manifests.own);
-                found.broken.extend(manifests.broken);
-            }
+            Ok(manifests) => found.extend(manifests),
             Err(error) => {
                 tracing::warn!(bucket, what = error.what(), "this bucket cannot be looked at");
                 failure.get_or_insert(error);
@@ -85,9 +82,8 @@ async fn find<R: ObjectReader>(
         }
     }
     match failure {
-        _ if !found.own.is_empty() => Ok(found.own),
+        _ if !found.is_empty() => Ok(found),
         Some(error) => Err(error),
-        None if !found.broken.is_empty() => Ok(found.broken),
         None => Err(Error::new(
             ErrorClass::Verification,
             format!(
@@ -99,22 +95,13 @@ async fn find<R: ObjectReader>(
     }
 }
 
-/// Manifests of one start of one target.
-#[derive(Debug, Default)]
-struct Manifests {
-    /// Those of this execution.
-    own: Vec<ObjectLocation>,
-    /// Those that cannot be read: of this execution, or of another one with the same start.
-    broken: Vec<ObjectLocation>,
-}
-
 async fn manifests<R: ObjectReader>(
     store: &R,
     bucket: &str,
     prefix: &str,
     execution_arn: &str,
-) -> Result<Manifests> {
-    let mut found = Manifests::default();
+) -> Result<Vec<ObjectLocation>> {
+    let mut found = Vec::new();
     for listed in store.list(bucket, prefix).await? {
         if !is_manifest(&listed.key, prefix) {
             continue;
@@ -122,10 +109,10 @@ async fn manifests<R: ObjectReader>(
         let location = ObjectLocation { bucket: bucket.to_owned(), key: listed.key };
         match read_manifest(store, &location).await {
             Ok(manifest) if manifest.execution_arn != execution_arn => {}
-            Ok(_) => found.own.push(location),
+            Ok(_) => found.push(location),
             Err(error) if error.class() == ErrorClass::Verification => {
                 tracing::error!(what = error.what(), "a manifest of this start is broken");
-                found.broken.push(location);
+                found.push(location);
             }
             Err(error) => return Err(error),
         }
