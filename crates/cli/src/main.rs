@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 mod backup;
 mod place;
 mod restore;
+mod screen;
 mod show;
 mod stop;
 mod target;

@@ -16,7 +16,8 @@ use clap::Args;
 
 use crate::backup;
 use crate::place::Place;
-use crate::show::{self, Screen};
+use crate::screen::Screen;
+use crate::show;
 use crate::target::Target;
 
 /// Restores a backup into a database, straight from S3.

@@ -1,151 +1,61 @@
-//! What the operator sees: a bar on a terminal, lines elsewhere, JSON where it is asked for.
+//! What the operator sees of a restore and of a verification.
 #![allow(clippy::print_stdout, reason = "results go to standard output")]
-
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
 
 use autodump_core::Error;
 use autodump_core::verification::Verification;
-use autodump_dump::progress::mb_per_second;
 use autodump_dump::restore::{Event, Phase, Plan, PlannedTable, Restored, Watcher};
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use autodump_dump::verify;
+use serde_json::json;
 
-/// How often progress is told where there is no terminal.
-const INTERVAL: Duration = Duration::from_secs(10);
-const BAR: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left";
-
-/// Who shows a restore.
-pub(crate) struct Screen {
-    way: Way,
-    count: Mutex<Count>,
-}
-
-enum Way {
-    Bar(ProgressBar),
-    Lines,
-    Json,
-}
-
-/// How far it is.
-struct Count {
-    bytes: u64,
-    of: u64,
-    begun: Instant,
-    told: Instant,
-}
-
-impl Screen {
-    pub(crate) fn new(json: bool) -> Self {
-        let way = if json {
-            Way::Json
-        } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::new(0);
-            if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
-            }
-            Way::Bar(bar)
-        } else {
-            Way::Lines
-        };
-        let now = Instant::now();
-        Self { way, count: Mutex::new(Count { bytes: 0, of: 0, begun: now, told: now }) }
-    }
-
-    /// Takes the bar away.
-    pub(crate) fn end(&self) {
-        if let Way::Bar(bar) = &self.way {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn planned(&self, plan: &Plan) {
-        self.count().of = plan.bytes;
-        match &self.way {
-            Way::Bar(bar) => {
-                bar.set_length(plan.bytes);
-                bar.println(summary(plan));
-            }
-            Way::Lines => line(&summary(plan)),
-            Way::Json => print(&json!({ "event": "planned", "plan": plan })),
-        }
-    }
-
-    fn phase(&self, phase: Phase) {
-        {
-            let mut count = self.count();
-            count.begun = Instant::now();
-            count.told = count.begun;
-        }
-        match &self.way {
-            Way::Bar(bar) => {
-                bar.set_message(words(phase));
-                if phase == Phase::Rows {
-                    bar.reset_eta();
-                }
-                bar.enable_steady_tick(Duration::from_millis(200));
-            }
-            Way::Lines => line(words(phase)),
-            Way::Json => print(&json!({ "event": "phase", "phase": phase })),
-        }
-    }
-
-    fn read(&self, bytes: u64) {
-        let (told, done, of, speed) = {
-            let mut count = self.count();
-            count.bytes += bytes;
-            let due = count.told.elapsed() >= INTERVAL;
-            if due {
-                count.told = Instant::now();
-            }
-            let speed = mb_per_second(count.bytes, count.begun.elapsed());
-            (due, count.bytes, count.of, speed)
-        };
-        match &self.way {
-            Way::Bar(bar) => bar.set_position(done),
-            Way::Lines if told => {
-                line(&format!("{} of {} at {speed} MB/s", megabytes(done), megabytes(of)));
-            }
-            Way::Json if told => print(&json!({
-                "event": "progress", "bytes": done, "of": of, "mbPerSecond": speed,
-            })),
-            Way::Lines | Way::Json => {}
-        }
-    }
-
-    fn taken_back(&self, bytes: u64) {
-        let mut count = self.count();
-        count.bytes = count.bytes.saturating_sub(bytes);
-    }
-
-    fn count(&self) -> std::sync::MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::screen::{Screen, line, megabytes, print};
 
 impl Watcher for Screen {
     fn note(&self, event: &Event<'_>) {
         match event {
-            Event::Planned(plan) => self.planned(plan),
-            Event::Phase(phase) => self.phase(*phase),
-            Event::Read(bytes) => self.read(*bytes),
-            Event::TakenBack(bytes) => self.taken_back(*bytes),
-            Event::Table { schema, name, rows } => {
-                if matches!(self.way, Way::Json) {
-                    print(&json!({
-                        "event": "table", "schema": schema, "name": name, "rows": rows,
-                    }));
-                }
+            Event::Planned(plan) => {
+                self.expects(plan.bytes);
+                self.say(&summary(plan), &json!({ "event": "planned", "plan": plan }));
             }
-            Event::Warning(what) => match &self.way {
-                Way::Bar(bar) => bar.println(format!("warning: {what}")),
-                Way::Lines => line(&format!("warning: {what}")),
-                Way::Json => print(&json!({ "event": "warning", "what": what })),
-            },
+            Event::Phase(phase) => {
+                self.phase(words(*phase), &json!({ "event": "phase", "phase": phase }));
+            }
+            Event::Read(bytes) => self.done(*bytes),
+            Event::TakenBack(bytes) => self.taken_back(*bytes),
+            Event::Table { schema, name, rows } => self.tell(&json!({
+                "event": "table", "schema": schema, "name": name, "rows": rows,
+            })),
+            Event::Warning(what) => {
+                self.say(&format!("warning: {what}"), &json!({ "event": "warning", "what": what }))
+            }
             _ => {}
         }
+    }
+}
+
+impl verify::Watcher for Screen {
+    fn note(&self, event: &verify::Event) {
+        match event {
+            verify::Event::Planned { objects, bytes } => {
+                self.expects(*bytes);
+                self.say(
+                    &format!("{objects} objects, {}", megabytes(*bytes)),
+                    &json!({ "event": "planned", "objects": objects, "bytes": bytes }),
+                );
+            }
+            verify::Event::Phase(phase) => self
+                .phase(words_of_verification(*phase), &json!({ "event": "phase", "phase": phase })),
+            verify::Event::Read(bytes) => self.done(*bytes),
+            _ => {}
+        }
+    }
+}
+
+fn words_of_verification(phase: verify::Phase) -> &'static str {
+    match phase {
+        verify::Phase::Objects => "reading objects",
+        verify::Phase::Server => "starting a server",
+        verify::Phase::Restore => "restoring",
+        verify::Phase::Compare => "comparing restored rows",
     }
 }
 
@@ -170,20 +80,6 @@ fn summary(plan: &Plan) -> String {
         plan.tables.len(),
         megabytes(plan.bytes)
     )
-}
-
-/// In units of 10⁶ bytes.
-fn megabytes(bytes: u64) -> String {
-    let tenths = bytes / 100_000;
-    format!("{}.{} MB", tenths / 10, tenths % 10)
-}
-
-fn line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-fn print(value: &Value) {
-    let _ = writeln!(std::io::stdout(), "{value}");
 }
 
 /// The result of a restore.
@@ -254,15 +150,4 @@ pub(crate) fn error(error: &Error, json: bool) {
         }));
     }
     line(&format!("error: {error}"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_shown_in_millions() {
-        assert_eq!(megabytes(0), "0.0 MB");
-        assert_eq!(megabytes(12_345_678), "12.3 MB");
-    }
 }

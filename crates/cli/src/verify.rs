@@ -1,7 +1,5 @@
 //! `autodump verify`.
 
-mod screen;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,9 +14,9 @@ use autodump_core::{ErrorClass, Result};
 use autodump_dump::verify::{Verify, run_watched};
 use clap::Args;
 
-use self::screen::Screen;
 use crate::backup;
 use crate::place::Place;
+use crate::screen::Screen;
 use crate::show;
 use crate::target::Target;
 

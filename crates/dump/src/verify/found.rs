@@ -67,7 +67,6 @@ impl Found {
 
     pub(super) fn object(&self) {
         self.objects.fetch_add(1, Ordering::Relaxed);
-        self.tell(Event::Object);
     }
 
     pub(super) fn table(&self, rows: u64) {

@@ -18,8 +18,6 @@ pub enum Event {
     },
     /// Bytes of an object came from the store.
     Read(u64),
-    /// An object was read to its end.
-    Object,
     /// A phase begins.
     Phase(Phase),
 }
