@@ -104,6 +104,7 @@ fn wrong(what: String) -> Error {
 mod tests {
     use std::cell::RefCell;
     use std::collections::{BTreeMap, BTreeSet};
+    use std::fmt::Debug;
 
     use super::*;
 
@@ -136,6 +137,20 @@ mod tests {
         let mut asked = asked.into_inner();
         asked.retain(|name| !name.starts_with("AWS_ENDPOINT_URL"));
         assert_eq!(asked, expected);
+    }
+
+    /// With any one of `wrong` (a variable, its value, what is said) `environment` is an error.
+    pub(super) fn assert_refused<T: Debug>(
+        variables: &BTreeMap<&str, &str>,
+        wrong: &[(&str, &str, &str)],
+        environment: impl Fn(&Variables<'_>) -> Result<T>,
+    ) {
+        for &(name, value, says) in wrong {
+            let mut variables = variables.clone();
+            variables.insert(name, value);
+            let error = read(&variables, &environment).unwrap_err();
+            assert!(error.what().contains(says), "{error}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::Verb;
-    use super::super::tests::{assert_names, read};
+    use super::super::tests::{assert_names, assert_refused, read};
     use super::*;
 
     fn variables() -> BTreeMap<&'static str, &'static str> {
@@ -77,18 +77,14 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_named_with_its_value() {
-        for (name, value, says) in [
+        let wrong = [
             ("AUTODUMP_MANIFEST", "backups/manifest.json", "AUTODUMP_MANIFEST is \"backups/"),
             ("AUTODUMP_MANIFEST", "s3://backups", "not s3://bucket/key"),
             ("AUTODUMP_MANIFEST", "s3:///key", "not s3://bucket/key"),
             ("AUTODUMP_RESTORE", "{\"job\": 3}", "unknown field `job`"),
             ("AUTODUMP_TO", "", "the environment lacks AUTODUMP_TO"),
-        ] {
-            let mut variables = variables();
-            variables.insert(name, value);
-            let error = read(&variables, Environment::read).unwrap_err();
-            assert!(error.what().contains(says), "{error}");
-        }
+        ];
+        assert_refused(&variables(), &wrong, Environment::read);
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::Verb;
-    use super::super::tests::{assert_names, read};
+    use super::super::tests::{assert_names, assert_refused, read};
     use super::*;
 
     fn variables() -> BTreeMap<&'static str, &'static str> {
@@ -80,16 +80,12 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_named_with_its_value() {
-        for (name, value, says) in [
+        let wrong = [
             ("AUTODUMP_VERIFY", "full", "AUTODUMP_VERIFY is \"full\", which is no level"),
             ("AUTODUMP_START", "now", "AUTODUMP_START is \"now\""),
             ("AUTODUMP_BUCKETS", " ", "the environment lacks AUTODUMP_BUCKETS"),
-        ] {
-            let mut variables = variables();
-            variables.insert(name, value);
-            let error = read(&variables, Environment::read).unwrap_err();
-            assert!(error.what().contains(says), "{error}");
-        }
+        ];
+        assert_refused(&variables(), &wrong, Environment::read);
     }
 
     #[test]

@@ -11,16 +11,24 @@
 //! 5. `pg_restore --section=post-data`: indexes, constraints, triggers.
 
 mod backup;
+mod clean;
 mod client;
 mod contents;
+mod create;
+mod find;
 mod load;
 mod loads;
+mod missing;
+mod names;
 mod order;
+mod residents;
 mod rest;
 mod select;
 mod state;
 mod table;
+mod table_checks;
 mod target;
+mod there;
 mod trouble;
 mod unpack;
 mod watch;

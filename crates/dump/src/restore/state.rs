@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use autodump_core::Error;
 
 use super::Phase;
-use super::target::few;
+use super::names::few;
 use crate::engine::postgres::restoring::hint_of_restore;
 
 /// What the database was like before anything was changed.

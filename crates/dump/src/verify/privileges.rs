@@ -171,28 +171,10 @@ fn dollar_quoted_length(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::engine::postgres::toc::Section;
+    use crate::engine::postgres::toc::samples::{self, bytes};
 
     fn entry(kind: &str, statement: &str) -> Entry {
-        Entry {
-            dump_id: 1,
-            had_dumper: false,
-            catalogue: 0,
-            oid: 1,
-            tag: Some(b"x".to_vec()),
-            desc: Some(kind.as_bytes().to_vec()),
-            section: Section::PreData,
-            defn: Some(statement.as_bytes().to_vec()),
-            drop_stmt: None,
-            copy_stmt: None,
-            namespace: None,
-            tablespace: None,
-            tableam: None,
-            relkind: 0,
-            owner: None,
-            with_oids: None,
-            dependencies: Vec::new(),
-            file_name: None,
-        }
+        Entry { defn: bytes(statement), ..samples::entry(1, kind, "x", Section::PreData) }
     }
 
     #[test]

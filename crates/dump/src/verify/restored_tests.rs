@@ -1,27 +1,10 @@
 use super::*;
 use crate::engine::postgres::toc::Section;
+use crate::engine::postgres::toc::samples::{bytes, entry};
 
-fn entry(copy: Option<&str>) -> Entry {
-    Entry {
-        dump_id: 1,
-        had_dumper: true,
-        catalogue: 0,
-        oid: 1,
-        tag: Some(b"t".to_vec()),
-        desc: Some(b"TABLE DATA".to_vec()),
-        section: Section::Data,
-        defn: None,
-        drop_stmt: None,
-        copy_stmt: copy.map(|copy| copy.as_bytes().to_vec()),
-        namespace: Some(b"app".to_vec()),
-        tablespace: None,
-        tableam: None,
-        relkind: 0,
-        owner: None,
-        with_oids: None,
-        dependencies: Vec::new(),
-        file_name: None,
-    }
+fn rows(copy: Option<&str>) -> Entry {
+    let rows = entry(1, "TABLE DATA", "t", Section::Data);
+    Entry { copy_stmt: bytes(copy), namespace: bytes("app"), ..rows }
 }
 
 #[test]
@@ -33,6 +16,6 @@ fn columns_are_those_of_the_statement_that_loads_the_rows() {
         (Some("INSERT"), None),
         (None, None),
     ] {
-        assert_eq!(columns(&entry(copy)).as_deref(), expected, "{copy:?}");
+        assert_eq!(columns(&rows(copy)).as_deref(), expected, "{copy:?}");
     }
 }

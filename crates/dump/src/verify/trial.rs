@@ -8,7 +8,8 @@ use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
 
 use super::altered::Altered;
-use super::database::{Database, Reach, check_extensions, furnish};
+use super::database::{Database, Reach, furnish};
+use super::extensions::check_extensions;
 use super::found::Found;
 use super::needs::Needs;
 use super::programs::Programs;

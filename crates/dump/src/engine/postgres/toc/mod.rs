@@ -6,6 +6,8 @@
 //! read and written again is the same, byte for byte.
 
 mod read;
+#[cfg(test)]
+pub(crate) mod samples;
 mod write;
 
 use std::borrow::Cow;

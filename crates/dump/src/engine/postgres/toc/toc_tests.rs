@@ -1,33 +1,7 @@
 use proptest::prelude::*;
 
+use super::samples::{bytes, entry, toc};
 use super::*;
-
-fn bytes<'a>(text: impl Into<Option<&'a str>>) -> Text {
-    text.into().map(|text| text.as_bytes().to_vec())
-}
-
-fn entry(dump_id: i32, desc: &str, tag: &str, section: Section) -> Entry {
-    Entry {
-        dump_id,
-        had_dumper: false,
-        catalogue: 0,
-        oid: 0,
-        tag: bytes(tag),
-        desc: bytes(desc),
-        section,
-        defn: None,
-        drop_stmt: None,
-        copy_stmt: None,
-        namespace: None,
-        tablespace: None,
-        tableam: None,
-        relkind: 0,
-        owner: None,
-        with_oids: bytes("false"),
-        dependencies: vec![],
-        file_name: bytes(""),
-    }
-}
 
 fn table(dump_id: i32, oid: u32, tag: &str) -> Entry {
     Entry {
@@ -39,18 +13,6 @@ fn table(dump_id: i32, oid: u32, tag: &str) -> Entry {
         owner: bytes("me"),
         ..entry(dump_id, "TABLE", tag, Section::PreData)
     }
-}
-
-fn toc(version: Version, entries: Vec<Entry>) -> Toc {
-    let header = Header {
-        version,
-        compression: if version < Version::V1_15 { -1 } else { 3 },
-        created: [51, 33, 5, 21, 10, 126, 0],
-        database: bytes("shop"),
-        server_version: bytes("17.10"),
-        client_version: bytes("18.4"),
-    };
-    Toc { header, entries }
 }
 
 /// Builds the bytes from hexadecimal numbers and texts in quotes.
