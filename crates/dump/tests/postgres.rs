@@ -13,8 +13,9 @@ use autodump_core::options::{DumpOptions, Selection};
 use autodump_core::pattern::Pattern;
 use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
 use serde_json::{Value, json};
-use support::backup::{dump, dump_with, fields, restore};
-use support::postgres::{Server, installed, start, start_in};
+use support::backup::{dump, dump_with, fields, location, restore};
+use support::exotic;
+use support::postgres::{Server, has_clients, installed, start, start_in};
 
 /// Several types, a view, a sequence, a large object, NULLs and odd names.
 const CONTENT: &str = r#"
@@ -108,17 +109,15 @@ async fn the_same_rows_have_the_same_hash() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exotic_database_comes_back_whole_from_every_version() {
     for bin in installed() {
-        if bin.join("pg_dump").exists() && bin.join("pg_restore").exists() {
-            exotic(&start_in(&bin)).await;
+        if has_clients(&bin) {
+            comes_back(&start_in(&bin)).await;
         }
     }
 }
 
-async fn exotic(server: &Server) {
-    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/sql");
-    server.sql("postgres", "CREATE DATABASE shop");
-    script(server, "shop", &sql.join("exotic.sql"));
-    let source = script(server, "shop", &sql.join("fingerprint.sql"));
+async fn comes_back(server: &Server) {
+    exotic::make(server);
+    let source = exotic::fingerprint(server, "shop");
     assert!(source.lines().count() > 100, "{source}");
     let version = server.sql("postgres", "SHOW server_version_num");
     let major = version.trim().parse::<u32>().unwrap() / 10_000;
@@ -137,30 +136,11 @@ async fn exotic(server: &Server) {
         };
         assert_eq!(manifest.method.kind, MethodKind::Ranges, "{:?}", manifest.method);
         restore(server, &store, &manifest);
-        let restored = script(server, "restored", &sql.join("fingerprint.sql"));
-        assert_same(&source, &restored, &format!("{text} on PostgreSQL {version}"));
+        let restored = exotic::fingerprint(server, "restored");
+        exotic::assert_same(&source, &restored, &format!("{text} on PostgreSQL {version}"));
         done += 1;
     }
     assert!(done >= if major >= 17 { 3 } else { 2 }, "{done} on {version}");
-}
-
-fn assert_same(source: &str, restored: &str, what: &str) {
-    let difference = source.lines().zip(restored.lines()).find(|(a, b)| a != b);
-    assert_eq!(difference, None, "{what}");
-    assert_eq!(source.lines().count(), restored.lines().count(), "{what}");
-}
-
-/// What a script prints.
-fn script(server: &Server, database: &str, file: &Path) -> String {
-    let done = server
-        .client("psql")
-        .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f"])
-        .arg(file)
-        .output()
-        .unwrap();
-    let (out, complaints) = (done.stdout, String::from_utf8_lossy(&done.stderr));
-    assert!(done.status.success(), "{}: {complaints}", file.display());
-    String::from_utf8(out).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -491,14 +471,10 @@ async fn without_a_shared_snapshot_pg_dump_does_it_alone() {
 
 /// The problems that the level `archive` finds.
 async fn verified(server: &Server, store: &MemoryStore, manifest: &Manifest) -> Vec<String> {
-    let toc = manifest.objects.iter().find(|object| object.key.ends_with("/toc.dat")).unwrap();
-    let (archive, _) = toc.key.rsplit_once('/').unwrap();
-    let (run, _) = archive.rsplit_once('/').unwrap();
-    let (bucket, key) = (toc.bucket.clone(), format!("{run}/manifest.json"));
     let verify = autodump_dump::verify::Verify {
         postgres: &support::backup::engine(server),
         reader: store.clone(),
-        manifest: autodump_core::ports::ObjectLocation { bucket, key },
+        manifest: location(manifest),
         level: autodump_core::verification::Level::Archive,
         server: None::<std::sync::Arc<support::Fixed>>,
         jobs: 2,

@@ -23,7 +23,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use support::backup::{dump_with, fields};
-use support::postgres::{Server, installed, major, others, start, start_in};
+use support::postgres::{Server, has_clients, installed, major, others, start, start_in};
 use support::{Fixed, now, secret};
 use tempfile::TempDir;
 use tokio::time::{Duration, sleep};
@@ -274,16 +274,11 @@ async fn a_watcher_sees_how_far_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exotic_backup_of_every_version_passes() {
     for bin in installed() {
-        if !bin.join("pg_dump").exists() || !bin.join("pg_restore").exists() {
+        if !has_clients(&bin) {
             continue;
         }
         let server = start_in(&bin);
-        server.sql("postgres", "CREATE DATABASE shop");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/sql/exotic.sql");
-        let mut psql = server.client("psql");
-        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "shop", "-f"]).arg(script);
-        let done = psql.output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        support::exotic::make(&server);
         exotic_passes(&server, &bin).await;
         // The same without what only a superuser can restore.
         let port = server.sql("postgres", "SHOW port");

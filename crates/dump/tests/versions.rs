@@ -3,16 +3,11 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use autodump_core::manifest::MethodKind;
 use autodump_core::options::DumpOptions;
 use autodump_core::testing::MemoryStore;
-use autodump_dump::engine::Postgres;
-use autodump_dump::run::{DumpJob, run};
-use support::backup::{fetched, fields};
+use support::backup::{dump_by, empty, engine_in, fetched, plain_fields};
 use support::postgres::{Server, installed, major, start_in};
-use support::{Fixed, job, secret, settings};
 
 /// What every version from 10 on has, some of it large enough for several ranges.
 const CONTENT: &str = r#"
@@ -59,24 +54,15 @@ async fn every_server_is_dumped_by_every_client_that_is_not_older() {
 async fn pair(server: &Server, client: &std::path::Path) {
     let newest = major(&client.join("pg_dump"));
     let what = format!("server {}, client {newest} in {}", server.major(), client.display());
-    let engine = Postgres::new(client.to_str(), "/nowhere/bundle.pem", std::env::temp_dir());
     let options = DumpOptions { jobs: Some(3), ..DumpOptions::default() };
-    let job = DumpJob { options, ..job() };
-    // Not every build has TLS.
-    let mut fields = fields(server);
-    fields["sslmode"] = "disable".into();
-    fields["sslrootcert"] = serde_json::Value::Null;
-    let access = Arc::new(Fixed(secret(&fields)));
     let store = MemoryStore::default();
-    let never = std::future::pending();
-    let done = run(&engine, &store, &access, &job, &settings(), never).await;
-    let [manifest] = done.unwrap_or_else(|error| panic!("{what}: {error}")).try_into().unwrap();
+    let done = dump_by(&engine_in(client), &plain_fields(server), options, &store).await;
+    let manifest = done.unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(manifest.method.kind, MethodKind::Ranges, "{what}: {:?}", manifest.method);
 
     let directory = tempfile::tempdir().unwrap();
     let archive = fetched(&store, &manifest, directory.path());
-    server.sql("postgres", "DROP DATABASE IF EXISTS restored");
-    server.sql("postgres", "CREATE DATABASE restored TEMPLATE template0");
+    empty(server, "restored");
     let restored = server
         .client_of(client, "pg_restore")
         .args(["--no-owner", "--jobs=2", "--dbname=restored"])

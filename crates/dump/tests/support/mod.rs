@@ -21,6 +21,7 @@ use autodump_dump::uploader::Uploader;
 use chrono::{DateTime, Utc};
 
 pub(crate) mod backup;
+pub(crate) mod exotic;
 pub(crate) mod hooked;
 pub(crate) mod postgres;
 

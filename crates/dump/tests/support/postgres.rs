@@ -48,6 +48,11 @@ pub(crate) fn others() -> Vec<PathBuf> {
     given
 }
 
+/// Whether there are client programs for backups, too.
+pub(crate) fn has_clients(bin: &Path) -> bool {
+    bin.join("pg_dump").exists() && bin.join("pg_restore").exists()
+}
+
 /// A server of the programs in `bin`, with TLS where it was built with it.
 pub(crate) fn start_in(bin: impl AsRef<Path>) -> Server {
     let bin = bin.as_ref();
