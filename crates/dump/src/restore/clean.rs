@@ -6,9 +6,9 @@ use autodump_core::{Error, ErrorClass, Result};
 
 use super::contents::{Contents, Item};
 use super::missing::missing;
-use super::names::ident;
 use super::select::BELONGINGS;
-use crate::engine::postgres::restoring::literal;
+use crate::engine::postgres::sql::identifier;
+use crate::engine::postgres::sql::literal;
 use crate::engine::postgres::wire::{Failure, Session};
 
 const OUT_OF_LOCKS: &str = "53200";
@@ -59,7 +59,7 @@ pub(super) async fn detach(
     for row in session.query(&sql).await? {
         let mut row = row.into_iter();
         let (Some(Some(name)), slot) = (row.next(), row.next().flatten()) else { continue };
-        let quoted = ident(&name);
+        let quoted = identifier(&name);
         statements.push(format!("ALTER SUBSCRIPTION {quoted} DISABLE"));
         if let Some(slot) = slot {
             statements.push(format!("ALTER SUBSCRIPTION {quoted} SET (slot_name = NONE)"));

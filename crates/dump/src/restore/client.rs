@@ -160,7 +160,8 @@ pub(super) fn unusable(path: &Path, error: std::io::Error) -> Error {
     Error::new(
         ErrorClass::Internal,
         format!("{} in the scratch directory cannot be used: {error}", path.display()),
-        "See that the scratch directory can be written and has room for the large objects",
+        "See that the scratch directory can be written and has room for what is fetched into it: the \
+         table of contents and large objects",
     )
     .caused_by(error)
 }

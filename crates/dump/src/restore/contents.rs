@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use autodump_core::{Error, ErrorClass, Result};
 
 use crate::engine::postgres::toc::{Entry, Section, Toc, Unreadable};
+use crate::engine::postgres::version::major;
 
 /// What is in the archive.
 #[derive(Debug)]
@@ -85,12 +86,6 @@ impl Contents {
     ) -> impl Iterator<Item = &'a Item> {
         self.items.iter().filter(move |item| wanted.is_none_or(|ids| ids.contains(&item.id)))
     }
-}
-
-/// The major version: that of `15.18` or `17beta1`.
-pub(super) fn major(version: &str) -> Option<u32> {
-    let digits: String = version.trim().chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
 }
 
 /// The entries. One without a section, such as a comment or a grant, belongs to that of the

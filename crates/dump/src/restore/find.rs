@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::backup::Backup;
 use super::client::unusable;
-use super::contents::{Contents, major};
+use super::contents::Contents;
 use super::loads::{Loads, files, loads};
 use super::rest::Wanted;
 use super::select::{Chosen, choose, hollow};
@@ -20,6 +20,7 @@ use super::{Phase, Plan, Restore, SharedReader};
 use crate::engine::Postgres;
 use crate::engine::postgres::restoring::{Restorer, TOC};
 use crate::engine::postgres::toc::Section;
+use crate::engine::postgres::version::major;
 
 /// What a restore goes by.
 pub(super) struct Found<'a> {

@@ -7,7 +7,7 @@ use autodump_core::Result;
 use super::contents::Item;
 use super::names::qualified;
 use super::target::{TOGETHER, first_column};
-use crate::engine::postgres::restoring::literal;
+use crate::engine::postgres::sql::literal;
 use crate::engine::postgres::wire::Session;
 
 /// Which of these are not there. Of kinds that cannot be looked up by name it is believed that

@@ -1,16 +1,13 @@
 //! Names of objects, quoted for SQL and counted for people.
 
+use crate::engine::postgres::sql::identifier;
+
 /// How many are named.
 const NAMED: usize = 5;
 
-/// A name, quoted.
-pub(super) fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Schema and name, quoted.
 pub(super) fn qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", ident(schema), ident(name))
+    format!("{}.{}", identifier(schema), identifier(name))
 }
 
 /// The first few, for people.

@@ -5,7 +5,7 @@ use autodump_core::{Error, ErrorClass, Result};
 use super::load::NO_TRIGGERS;
 use super::names::{few, qualified};
 use super::target::{TOGETHER, first_column};
-use crate::engine::postgres::restoring::literal;
+use crate::engine::postgres::sql::literal;
 use crate::engine::postgres::wire::{Failure, Session};
 
 /// Refuses to load rows into tables that are not there, or that already have some.

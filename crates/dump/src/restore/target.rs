@@ -6,8 +6,8 @@ use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::SecretValue;
 use autodump_core::{Error, ErrorClass, Result};
 
-use super::contents::major;
 use crate::engine::Postgres;
+use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::Session;
 
 /// The database that is always there.

@@ -10,16 +10,16 @@ use autodump_core::{Error, Result};
 use tokio::time::sleep;
 
 use super::extensions::make_extensions;
-use super::locale::{properties, understood_by};
-use super::major;
-use super::needs::{Needs, identifier};
+use super::needs::Needs;
 use super::privileges;
 use super::programs::random;
 use super::server::Server;
 use crate::engine::Postgres;
-use crate::engine::postgres::restoring::literal;
+use crate::engine::postgres::locale::{properties, statement, understood_by};
+use crate::engine::postgres::sql::{identifier, literal};
 use crate::engine::postgres::toc::Toc;
 use crate::engine::postgres::verifying::session;
+use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Session};
 
 /// How often a database is tried to be dropped to which somebody is still connected.
@@ -110,8 +110,10 @@ impl<A: DatabaseAccess> Database<A> {
     /// False when the server has not the locale of the one that was dumped, or the archive does not
     /// say which that is.
     async fn make_alike(&self, session: &mut Session, toc: &Toc) -> Result<bool> {
-        let version = major(session.parameter("server_version").unwrap_or_default());
-        let Some(with) = properties(toc).map(|with| understood_by(version, with)) else {
+        let version = session.parameter("server_version").and_then(major).unwrap_or_default();
+        let Some(with) =
+            statement(toc).and_then(properties).map(|with| understood_by(version, with))
+        else {
             return Ok(false);
         };
         match session.execute(&self.creation(&with)).await {
@@ -196,8 +198,8 @@ impl<A: DatabaseAccess> Database<A> {
 
     async fn try_to_remove(&self, postgres: &Postgres) -> Result<()> {
         let mut session = self.beside(postgres).await?;
-        let major = major(session.parameter("server_version").unwrap_or_default());
-        let force = if major >= FORCE { " WITH (FORCE)" } else { "" };
+        let version = session.parameter("server_version").and_then(major).unwrap_or_default();
+        let force = if version >= FORCE { " WITH (FORCE)" } else { "" };
         let drop = format!("DROP DATABASE IF EXISTS {}{force}", identifier(&self.name));
         let end = format!(
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \

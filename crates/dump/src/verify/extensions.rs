@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use autodump_core::{Error, Result};
 
-use super::needs::{Needs, identifier, schema_of_extension};
+use super::needs::{Needs, schema_of_extension};
 use super::unverified;
-use crate::engine::postgres::restoring::literal;
+use crate::engine::postgres::sql::{identifier, literal};
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::wire::Session;
 

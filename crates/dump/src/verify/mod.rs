@@ -16,7 +16,6 @@ mod content;
 mod database;
 mod extensions;
 mod found;
-mod locale;
 mod needs;
 mod pieces;
 mod privileges;
@@ -257,12 +256,6 @@ fn unverified(what: impl Into<String>) -> Error {
     )
 }
 
-/// `15.18` → 15.
-fn major(version: &str) -> u32 {
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().unwrap_or(0)
-}
-
 /// Writes to the log how far the reading is, and never ends.
 async fn log_progress(found: &Found) -> std::convert::Infallible {
     let mut ticks = tokio::time::interval(PROGRESS);
@@ -278,15 +271,5 @@ async fn log_progress(found: &Found) -> std::convert::Infallible {
             "verification in progress"
         );
         before = (seen.bytes, now);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_told_by_their_first_number() {
-        assert_eq!((major("15.18"), major("18beta1"), major("")), (15, 18, 0));
     }
 }

@@ -98,11 +98,6 @@ pub(super) fn schema_of_extension(entry: &Entry) -> Option<String> {
     names(&statement[at..]).into_iter().next()
 }
 
-/// A text as SQL identifier.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use autodump_core::{Error, ErrorClass, Result};
 use rustix::process::geteuid;
 
 use crate::child::Command;
+use crate::engine::postgres::version::major;
 
 /// Where accounts are.
 const ACCOUNTS: &str = "/etc/passwd";
@@ -104,8 +105,7 @@ impl Programs {
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15 and `15.18`.
 fn parsed(text: &str) -> Option<(u32, String)> {
     let version = text.trim().strip_prefix("postgres (PostgreSQL) ")?.split(' ').next()?;
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    Some((digits.parse().ok()?, version.to_owned()))
+    Some((major(version)?, version.to_owned()))
 }
 
 /// Somebody without rights: PostgreSQL does not run as root.

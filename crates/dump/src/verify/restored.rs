@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 
 use super::archive::{difference, shown};
 use super::found::Found;
-use super::major;
 use crate::engine::Postgres;
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::verifying::{Readable, session, tables, tables_with_floats};
+use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Piece, Session};
 use crate::rows::{RowDigest, SplitRow};
 use crate::uploader::broke_down;
@@ -50,9 +50,9 @@ impl<A: DatabaseAccess> Restored<'_, A> {
             }
         }
         let version = session.parameter("server_version").unwrap_or_default();
-        let restored = major(version);
+        let restored = major(version).unwrap_or_default();
         let readable = tables(&mut session, restored).await?;
-        let dumped = major(&self.manifest.engine.server_version);
+        let dumped = major(&self.manifest.engine.server_version).unwrap_or_default();
         let coarse = if differ_in_floats(dumped, restored) {
             tables_with_floats(&mut session).await?
         } else {

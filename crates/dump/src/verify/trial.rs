@@ -16,8 +16,9 @@ use super::programs::Programs;
 use super::restored::Restored;
 use super::server::Server;
 use super::watch::{Event, Phase};
-use super::{UNVERIFIED, Verify, major, unverified};
+use super::{UNVERIFIED, Verify, unverified};
 use crate::engine::postgres::toc::Toc;
+use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::Session;
 use crate::output::interrupted;
 use crate::restore::{self, Backup, Log, Restore, SharedReader};
@@ -44,7 +45,8 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
         self.found.tell(Event::Phase(Phase::Server));
         let postgres = self.verify.postgres;
         let version = &self.backup.manifest.engine.server_version;
-        let programs = Programs::find(postgres.directories(), major(version)).await?;
+        let programs =
+            Programs::find(postgres.directories(), major(version).unwrap_or_default()).await?;
         tracing::info!(version = programs.version, "starting a server to restore into");
         let server = Server::start(&programs, postgres.scratch(), stop.clone()).await?;
         let reach = Reach::Own(Box::new(server.secret()));

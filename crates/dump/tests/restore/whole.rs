@@ -1,11 +1,12 @@
 //! All of a backup comes back, however it was written and wherever it lies.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use autodump_core::ErrorClass;
 use autodump_core::manifest::{Consistency, Engine, Manifest, Method, MethodKind, Object, Target};
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::ObjectLocation;
+use autodump_core::restore::RestoreOptions;
 use autodump_core::tags::Format;
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
@@ -108,14 +109,7 @@ async fn an_archive_of_pg_dump_alone_comes_back() {
     server.sql("postgres", "CREATE DATABASE shop");
     server.sql("shop", CONTENT);
     let directory = tempfile::tempdir().unwrap();
-    let archive = directory.path().join("shop");
-    let dumped = server
-        .client("pg_dump")
-        .args(["-Fd", "-j2", "-d", "shop", "-f"])
-        .arg(&archive)
-        .output()
-        .unwrap();
-    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    let archive = by_pg_dump(&server, directory.path());
     let store = MemoryStore::default();
     let (manifest, at) = put(&server, &store, &archive);
     assert_eq!(read_manifest(&store, &at).await.unwrap(), manifest);
@@ -125,6 +119,39 @@ async fn an_archive_of_pg_dump_alone_comes_back() {
     assert_eq!(server.sql("restored", FINGERPRINT), server.sql("shop", FINGERPRINT));
     assert_eq!(done.plan.tables[0].rows, None);
     assert!(done.rows > 63_000);
+}
+
+/// The locale of the source is one that the server does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_is_made_though_its_locale_is_not_there() {
+    let Some(server) = start() else { return };
+    server.sql("postgres", "CREATE DATABASE shop TEMPLATE template0 LOCALE 'C.UTF-8'");
+    server.sql("shop", CONTENT);
+    let directory = tempfile::tempdir().unwrap();
+    let archive = by_pg_dump(&server, directory.path());
+    let toc = std::fs::read(archive.join("toc.dat")).unwrap();
+    let (known, unknown) = (b"'C.UTF-8'", b"'Q.UTF-8'");
+    let at = toc.windows(known.len()).position(|bytes| bytes == known).unwrap();
+    let toc = [&toc[..at], unknown, &toc[at + known.len()..]].concat();
+    std::fs::write(archive.join("toc.dat"), toc).unwrap();
+    let store = MemoryStore::default();
+    let (_, at) = put(&server, &store, &archive);
+    let target = into(&server, "restored");
+    let create = RestoreOptions { create: true, ..jobs() };
+    let (done, _) = restored(&server, &target, &store, &at, create).await.unwrap();
+    let said = |text: &str| done.warnings.iter().any(|warning| warning.contains(text));
+    assert!(said("has this server's own locale") && said("Q.UTF-8"), "{:?}", done.warnings);
+    assert_eq!(server.sql("restored", FINGERPRINT), server.sql("shop", FINGERPRINT));
+}
+
+/// An archive of `shop` that `pg_dump` alone has written.
+fn by_pg_dump(server: &Server, directory: &Path) -> PathBuf {
+    let archive = directory.join("shop");
+    let mut command = server.client("pg_dump");
+    command.args(["-Fd", "-j2", "-d", "shop", "-f"]).arg(&archive);
+    let dumped = command.output().unwrap();
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    archive
 }
 
 /// Puts an archive into the store as a backup by the engine's own program.

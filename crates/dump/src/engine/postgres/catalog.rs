@@ -3,6 +3,7 @@
 use autodump_core::options::Selection;
 use autodump_core::pattern::Pattern;
 
+use super::sql::literal;
 use super::wire::{Failure, Session};
 
 /// A table whose rows may have to be read.
@@ -197,11 +198,6 @@ fn table(name: &Name, row: Vec<Option<String>>, major: u32) -> Option<Table> {
 
 fn unexpected() -> Failure {
     Failure::Protocol("the catalogue gave an answer of another form than asked for".to_owned())
-}
-
-/// A text as SQL literal. `standard_conforming_strings` must be on.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The most that one statement may have in bytes.

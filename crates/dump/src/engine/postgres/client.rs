@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::catalog::Table;
 use super::clients::Client;
+use super::sql::identifier;
 use crate::child::Command;
 
 /// From this version `--compress` takes an algorithm.
@@ -59,7 +60,7 @@ pub(super) fn without_rows(tables: &[Table]) -> Vec<String> {
     let mut arguments = Vec::new();
     let mut open: Option<(&String, String)> = None;
     for (schema, table) in names {
-        let quoted = quoted(table);
+        let quoted = identifier(table);
         match &mut open {
             Some((same, list)) if *same == schema && list.len() + quoted.len() < ARGUMENT => {
                 list.push('|');
@@ -76,11 +77,7 @@ pub(super) fn without_rows(tables: &[Table]) -> Vec<String> {
 }
 
 fn closed((schema, list): (&String, String)) -> String {
-    format!("--exclude-table-data={}.({list})", quoted(schema))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("--exclude-table-data={}.({list})", identifier(schema))
 }
 
 /// Which compressions this `pg_dump` was built with. It says so before it connects.

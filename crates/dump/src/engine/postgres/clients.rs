@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use autodump_core::{Error, ErrorClass, Result};
 
+use super::version::major;
 use crate::child::Command;
 
 /// Where Debian's packages put each major version.
@@ -77,8 +78,7 @@ async fn look(directory: &Path) -> Result<Option<Client>> {
 /// `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15 and `15.18`.
 fn parsed(text: &str) -> Option<(u32, String)> {
     let version = text.trim().strip_prefix("pg_dump (PostgreSQL) ")?.split(' ').next()?;
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    Some((digits.parse().ok()?, version.to_owned()))
+    Some((major(version)?, version.to_owned()))
 }
 
 /// The oldest client that is no older than the server: a newer one also works, but writes

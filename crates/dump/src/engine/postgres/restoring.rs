@@ -108,8 +108,3 @@ pub(crate) fn hint_of_restore(hint: &str) -> &str {
     ];
     OTHERS.iter().find(|(dump, _)| *dump == hint).map_or(hint, |(_, restore)| *restore)
 }
-
-/// A text as SQL literal. `standard_conforming_strings` must be on.
-pub(crate) fn literal(text: &str) -> String {
-    super::catalog::literal(text)
-}

@@ -1,11 +1,15 @@
 //! The locale that a database is made with.
 
-use crate::engine::postgres::toc::Toc;
+use super::toc::Toc;
 
-/// What follows the template where `pg_dump` makes the database again.
-pub(super) fn properties(toc: &Toc) -> Option<&str> {
+/// The statement by which `pg_dump` makes the database again.
+pub(crate) fn statement(toc: &Toc) -> Option<&str> {
     let entry = toc.entries.iter().find(|entry| entry.is("DATABASE"))?;
-    let statement = std::str::from_utf8(entry.defn.as_deref()?).ok()?;
+    std::str::from_utf8(entry.defn.as_deref()?).ok()
+}
+
+/// What follows the template in it, without the tablespace.
+pub(crate) fn properties(statement: &str) -> Option<&str> {
     let (_, properties) = statement.rsplit_once(" WITH TEMPLATE = template0")?;
     let (properties, _) = properties.rsplit_once(';')?;
     if properties.contains([';', '"']) {
@@ -15,7 +19,7 @@ pub(super) fn properties(toc: &Toc) -> Option<&str> {
 }
 
 /// The same in the words of a server of this version: `pg_dump` may be newer.
-pub(super) fn understood_by(version: u32, properties: &str) -> String {
+pub(crate) fn understood_by(version: u32, properties: &str) -> String {
     let mut properties = properties.to_owned();
     if version < 15 {
         properties = properties.replace(" LOCALE_PROVIDER = libc", "");
@@ -27,16 +31,17 @@ pub(super) fn understood_by(version: u32, properties: &str) -> String {
     if version < 13 { locale.unwrap_or(properties) } else { properties }
 }
 
+/// The encoding alone.
+pub(crate) fn encoding(properties: &str) -> String {
+    properties
+        .split_once(" ENCODING = '")
+        .and_then(|(_, rest)| rest.split_once('\''))
+        .map_or_else(String::new, |(name, _)| format!(" ENCODING = '{name}'"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::postgres::toc::samples::{bytes, entry, toc};
-    use crate::engine::postgres::toc::{Entry, Section, Version};
-
-    fn made_by(defn: &str) -> Toc {
-        let database = entry(1, "DATABASE", "app", Section::PreData);
-        toc(Version::V1_14, vec![Entry { defn: bytes(defn), ..database }])
-    }
 
     #[test]
     fn the_database_is_made_as_it_was_but_for_name_and_tablespace() {
@@ -44,17 +49,17 @@ mod tests {
         for defn in [
             format!("CREATE DATABASE app WITH TEMPLATE = template0{locale};\n"),
             format!(
-                "CREATE DATABASE \"a b; c\" WITH TEMPLATE = template0{locale} TABLESPACE = y;\n"
+                "CREATE DATABASE \"a b; c TEMPLATE = template0\" WITH TEMPLATE = template0{locale} TABLESPACE = y;\n"
             ),
         ] {
-            assert_eq!(properties(&made_by(&defn)), Some(locale), "{defn}");
+            assert_eq!(properties(&defn), Some(locale), "{defn}");
         }
         for defn in [
             "",
             "CREATE DATABASE app;\n",
             "CREATE DATABASE app WITH TEMPLATE = template0 ENCODING = 'UTF8'; DROP TABLE x;\n",
         ] {
-            assert_eq!(properties(&made_by(defn)), None, "{defn}");
+            assert_eq!(properties(defn), None, "{defn}");
         }
         for (version, expected) in [
             (15, locale),
@@ -64,5 +69,7 @@ mod tests {
             assert_eq!(understood_by(version, locale), expected);
         }
         assert_eq!(understood_by(12, " ENCODING = 'UTF8'"), " ENCODING = 'UTF8'");
+        assert_eq!(encoding(locale), " ENCODING = 'UTF8'");
+        assert_eq!(encoding(" LOCALE = 'C'"), "");
     }
 }
