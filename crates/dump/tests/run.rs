@@ -13,7 +13,7 @@ use autodump_dump::publish::Patience;
 use autodump_dump::run::{Settings, run};
 use autodump_dump::uploader::Limits;
 use sha2::{Digest, Sha256};
-use support::{Script, access, job, now, settings};
+use support::{Script, access, job, left_nothing, now, settings};
 use tokio::time::sleep;
 
 /// 20 MiB in three parts.
@@ -27,11 +27,6 @@ fn never() -> impl Future<Output = ()> + Send {
 fn one(outcome: autodump_core::Result<Vec<Manifest>>) -> Manifest {
     let [manifest] = outcome.unwrap().try_into().unwrap();
     manifest
-}
-
-fn left_nothing(store: &MemoryStore) {
-    assert_eq!(store.keys(), Vec::<String>::new(), "something was published");
-    assert_eq!(store.open_uploads(), Vec::<String>::new(), "an upload is still open");
 }
 
 #[tokio::test]

@@ -1,20 +1,32 @@
-//! A real database dumped into memory, and what came of it restored by the stock `pg_restore`.
+//! A real database dumped into memory, and what came of it verified, or restored by the stock
+//! `pg_restore`.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use autodump_core::manifest::Manifest;
 use autodump_core::options::DumpOptions;
-use autodump_core::ports::ObjectLocation;
+use autodump_core::ports::{DatabaseAccess, ObjectLocation};
 use autodump_core::testing::MemoryStore;
+use autodump_core::verification::Level;
 use autodump_core::{Result, layout};
 use autodump_dump::engine::Postgres;
 use autodump_dump::open_uploads::SharedStore;
-use autodump_dump::run::{DumpJob, run};
+use autodump_dump::restore::SharedReader;
+use autodump_dump::run::{DumpJob, Settings, run};
+use autodump_dump::verify::Verify;
 use serde_json::{Value, json};
 
-use super::postgres::{PASSWORD, Server};
-use super::{Fixed, job, secret, settings};
+use super::postgres::{PASSWORD, Server, start};
+use super::{Fixed, access_to, job, now, settings};
+
+/// A server whose database `shop` has this content; `None` where none is installed.
+pub(crate) fn shop(content: &str) -> Option<Server> {
+    let server = start()?;
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", content);
+    Some(server)
+}
 
 /// The fields of a secret that fits the server: TLS is checked, against its own certificate,
 /// where there is TLS.
@@ -36,6 +48,14 @@ pub(crate) fn plain_fields(server: &Server) -> Value {
     })
 }
 
+/// The fields with some of them replaced.
+pub(crate) fn changed(mut fields: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        fields[name] = value.clone();
+    }
+    fields
+}
+
 /// The engine with the server's own clients.
 pub(crate) fn engine(server: &Server) -> Postgres {
     engine_in(server.clients())
@@ -44,6 +64,36 @@ pub(crate) fn engine(server: &Server) -> Postgres {
 /// The engine with the clients of a directory.
 pub(crate) fn engine_in(clients: &Path) -> Postgres {
     Postgres::new(clients.to_str(), "/nowhere/bundle.pem", std::env::temp_dir())
+}
+
+/// A dump of the database `shop`, unless something is changed before it runs.
+pub(crate) struct Dump<A> {
+    engine: Postgres,
+    access: Arc<A>,
+    pub(crate) job: DumpJob,
+    pub(crate) settings: Settings,
+}
+
+impl<A: DatabaseAccess + 'static> Dump<A> {
+    pub(crate) fn new(engine: Postgres, access: Arc<A>, options: DumpOptions) -> Self {
+        Self { engine, access, job: DumpJob { options, ..job() }, settings: settings() }
+    }
+
+    pub(crate) async fn run(
+        &self,
+        store: &impl SharedStore,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Manifest> {
+        let Self { engine, access, job, settings } = self;
+        let done = run(engine, store, access, job, settings, stop).await?;
+        let [manifest] = done.try_into().unwrap();
+        Ok(manifest)
+    }
+}
+
+/// With so many jobs.
+pub(crate) fn jobs(jobs: u16) -> DumpOptions {
+    DumpOptions { jobs: Some(jobs), ..DumpOptions::default() }
 }
 
 /// Dumps the database `shop`.
@@ -63,18 +113,13 @@ pub(crate) async fn dump_by(
     options: DumpOptions,
     store: &impl SharedStore,
 ) -> Result<Manifest> {
-    let job = DumpJob { options, ..job() };
-    let access = Arc::new(Fixed(secret(fields)));
-    let never = std::future::pending();
-    let done = run(engine, store, &access, &job, &settings(), never).await?;
-    let [manifest] = done.try_into().unwrap();
-    Ok(manifest)
+    let dump = Dump::new(engine.clone(), access_to(fields), options);
+    dump.run(store, std::future::pending()).await
 }
 
 /// Dumps the database `shop` with four jobs.
 pub(crate) async fn dump(server: &Server, store: &impl SharedStore) -> Result<Manifest> {
-    let options = DumpOptions { jobs: Some(4), ..DumpOptions::default() };
-    dump_with(server, &fields(server), options, store).await
+    dump_with(server, &fields(server), jobs(4), store).await
 }
 
 /// Where the manifest of a backup is.
@@ -85,10 +130,16 @@ pub(crate) fn location(manifest: &Manifest) -> ObjectLocation {
     ObjectLocation { bucket: toc.bucket.clone(), key: format!("{run}/{}", layout::MANIFEST) }
 }
 
-/// A new, empty database in place of what has this name.
-pub(crate) fn empty(server: &Server, database: &str) {
-    server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database}"));
-    server.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0"));
+/// A verification with two jobs, in a server of our own unless one is given.
+pub(crate) fn verification<'a, R: SharedReader>(
+    postgres: &'a Postgres,
+    reader: &R,
+    manifest: ObjectLocation,
+    level: Level,
+    server: Option<&Server>,
+) -> Verify<'a, R, Fixed> {
+    let server = server.map(|server| access_to(&fields(server)));
+    Verify { postgres, reader: reader.clone(), manifest, level, server, jobs: 2, now }
 }
 
 /// Writes the objects of a backup into `directory` as `aws s3 sync` would: returns the
@@ -110,11 +161,28 @@ pub(crate) fn fetched(
     directory.join(archive)
 }
 
+/// A new, empty database in place of what has this name.
+pub(crate) fn empty(server: &Server, database: &str) {
+    empty_like(server, database, "TEMPLATE template0");
+}
+
+/// A new, empty database in place of what has this name, made `like` so: what follows the name
+/// in `CREATE DATABASE`.
+pub(crate) fn empty_like(server: &Server, database: &str, like: &str) {
+    server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database}"));
+    server.sql("postgres", &format!("CREATE DATABASE {database} {like}"));
+}
+
 /// Restores a backup into the new database `restored` with the server's own `pg_restore`.
 pub(crate) fn restore(server: &Server, store: &MemoryStore, manifest: &Manifest) {
+    restore_like(server, store, manifest, "TEMPLATE template0");
+}
+
+/// The same, with a database like that of [`empty_like`].
+pub(crate) fn restore_like(server: &Server, store: &MemoryStore, manifest: &Manifest, like: &str) {
     let directory = tempfile::tempdir().unwrap();
     let archive = fetched(store, manifest, directory.path());
-    empty(server, "restored");
+    empty_like(server, "restored", like);
     let restored = server
         .client("pg_restore")
         .args(["--exit-on-error", "--no-owner", "--jobs=2", "--dbname=restored"])

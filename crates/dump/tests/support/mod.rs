@@ -8,6 +8,7 @@ use autodump_core::manifest::{Consistency, Job, Method, MethodKind};
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::SecretValue;
+use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::StopFlag;
@@ -77,9 +78,19 @@ impl DatabaseAccess for Fixed {
 
 /// Access to a database that is never connected to.
 pub(crate) fn access() -> Arc<Fixed> {
-    Arc::new(Fixed(secret(&serde_json::json!({
+    access_to(&serde_json::json!({
         "engine": "postgres", "host": "h", "dbname": "shop", "username": "u", "password": "p",
-    }))))
+    }))
+}
+
+/// Access to what these fields of a secret say.
+pub(crate) fn access_to(fields: &serde_json::Value) -> Arc<Fixed> {
+    Arc::new(Fixed(secret(fields)))
+}
+
+pub(crate) fn left_nothing(store: &MemoryStore) {
+    assert_eq!(store.keys(), Vec::<String>::new(), "something was published");
+    assert_eq!(store.open_uploads(), Vec::<String>::new(), "an upload is still open");
 }
 
 pub(crate) fn now() -> DateTime<Utc> {

@@ -112,12 +112,16 @@ impl Server {
         major(&self.bin.join("postgres"))
     }
 
+    /// A client that runs SQL as superuser.
+    pub(crate) fn query(&self, database: &str, sql: &str) -> Command {
+        let mut client = self.client("psql");
+        client.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
+        client
+    }
+
     /// Runs SQL as superuser.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> Output {
-        self.client("psql")
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql])
-            .output()
-            .unwrap()
+        self.query(database, sql).output().unwrap()
     }
 
     /// Runs SQL that has to succeed, and returns what it prints.
@@ -163,6 +167,18 @@ impl Server {
     /// The certificate it shows: self-signed, for `localhost`.
     pub(crate) fn certificate(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("data.crt")).unwrap()
+    }
+
+    /// Another authority's certificate.
+    pub(crate) fn other_certificate(&self) -> String {
+        let done = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other"])
+            .args(["-keyout", "/dev/null"])
+            .output()
+            .unwrap();
+        let certificate = String::from_utf8(done.stdout).unwrap();
+        assert!(certificate.contains("BEGIN CERTIFICATE") && certificate != self.certificate());
+        certificate
     }
 
     /// Ends it as a crash would.
