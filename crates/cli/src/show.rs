@@ -25,7 +25,8 @@ impl Watcher for Screen {
                 "event": "table", "schema": schema, "name": name, "rows": rows,
             })),
             Event::Warning(what) => {
-                self.say(&format!("warning: {what}"), &json!({ "event": "warning", "what": what }))
+                let value = json!({ "event": "warning", "what": what });
+                self.say(&format!("warning: {what}"), &value);
             }
             _ => {}
         }
