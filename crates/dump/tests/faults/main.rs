@@ -3,6 +3,7 @@
 
 mod clients;
 mod connections;
+mod disk;
 mod meanwhile;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,6 +4,7 @@
 mod choosing;
 mod commits;
 mod damage;
+mod disk;
 mod faults;
 #[path = "../support/mod.rs"]
 mod support;

@@ -22,6 +22,7 @@ use autodump_dump::uploader::Uploader;
 use chrono::{DateTime, Utc};
 
 pub(crate) mod backup;
+pub(crate) mod disk;
 pub(crate) mod exotic;
 pub(crate) mod hooked;
 pub(crate) mod postgres;

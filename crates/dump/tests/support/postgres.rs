@@ -107,6 +107,11 @@ impl Server {
         &self.clients
     }
 
+    /// Where its data are, and other things of its own may be.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Its major version.
     pub(crate) fn major(&self) -> u32 {
         major(&self.bin.join("postgres"))
@@ -254,7 +259,8 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
-fn give_away(directory: &Path) {
+/// Makes it the server's user's.
+pub(crate) fn give_away(directory: &Path) {
     if is_root() {
         run(Command::new("chown").args(["-R", "postgres:"]).arg(directory));
     }
