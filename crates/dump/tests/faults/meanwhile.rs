@@ -1,13 +1,15 @@
 //! Tables that others change, lock, make and drop meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use autodump_core::ErrorClass;
 use autodump_core::options::DumpOptions;
 use autodump_core::testing::{Call, FaultyStore, MemoryStore};
+use tokio::sync::oneshot::error::TryRecvError;
 
-use super::support::backup::{dump_with, fields};
+use super::support::backup::{dump_with, fields, jobs, shop};
 use super::support::hooked::Hooked;
 use super::support::left_nothing;
 use super::{CONTENT, compare, dump, server, sql};
@@ -102,6 +104,38 @@ async fn a_lock_in_the_way_of_pg_dump_makes_it_begin_anew() {
     // Each attempt began uploads of its own; those of the first were thrown away.
     let kept = u32::try_from(manifest.objects.len()).unwrap() + 1;
     assert!(store.count(Call::Create) > kept, "{}", store.count(Call::Create));
+}
+
+/// Reading locks a table's indexes too. Kept to the end these locks would be too many for the
+/// server, and in the way of those who rebuild an index of a table that is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn indexes_are_locked_only_while_their_table_is_read() {
+    let table = |name: &str| {
+        format!(
+            "CREATE TABLE {name} AS SELECT i, md5(i::text) || md5((i + 1)::text) AS x
+             FROM generate_series(1, 300000) i; CREATE INDEX ON {name} (i);"
+        )
+    };
+    let Some(server) = shop(&(table("one") + &table("two") + &table("three"))) else { return };
+    let mut watch = server.query(
+        "shop",
+        "SELECT string_agg(DISTINCT c.relname, ' ') FROM pg_locks l
+         JOIN pg_index i ON i.indexrelid = l.relation JOIN pg_class c ON c.oid = i.indrelid
+         WHERE c.relname IN ('one', 'two', 'three')",
+    );
+    let (done, mut over) = tokio::sync::oneshot::channel::<()>();
+    let watching = tokio::task::spawn_blocking(move || {
+        let mut seen = BTreeSet::new();
+        while over.try_recv() == Err(TryRecvError::Empty) {
+            let locked = String::from_utf8(watch.output().unwrap().stdout).unwrap();
+            seen.extend(Some(locked.trim().to_owned()).filter(|locked| !locked.is_empty()));
+        }
+        seen
+    });
+    dump_with(&server, &fields(&server), jobs(1), &MemoryStore::default()).await.unwrap();
+    drop(done);
+    let seen = watching.await.unwrap();
+    assert_eq!(seen, ["one", "three", "two"].map(str::to_owned).into());
 }
 
 /// Tables that are dropped and made while they are being listed and locked.
