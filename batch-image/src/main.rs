@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::signals;
 
 use self::environment::{Variables, Verb};
 
@@ -43,7 +44,7 @@ fn run(verb: Verb, variables: &Variables<'_>) -> Result<()> {
             .caused_by(error)
         })?;
     runtime.block_on(async {
-        let stop = pin!(stop::requested()?);
+        let stop = pin!(signals::requested()?);
         match verb {
             Verb::Dump => Box::pin(dump::run(variables, stop)).await,
             Verb::Verify => Box::pin(verify::run(variables, stop)).await,

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::signals;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -15,7 +16,6 @@ mod place;
 mod restore;
 mod screen;
 mod show;
-mod stop;
 mod target;
 mod verify;
 
@@ -66,7 +66,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Error::new(ErrorClass::Internal, what, "Look at the limits of processes and files")
     })?;
     runtime.block_on(async {
-        let stop = stop::requested()?;
+        let stop = signals::requested()?;
         match verb {
             Verb::Restore(arguments) => Box::pin(restore::run(arguments, stop)).await,
             Verb::Verify(arguments) => Box::pin(verify::run(arguments, stop)).await,

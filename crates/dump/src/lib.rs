@@ -17,6 +17,7 @@ pub mod publish;
 pub mod restore;
 pub mod rows;
 pub mod run;
+pub mod signals;
 mod stop;
 pub mod transfer;
 pub mod uploader;
