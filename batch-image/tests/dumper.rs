@@ -196,20 +196,18 @@ fn a_verification_that_is_killed_leaves_no_server() {
         std::fs::set_permissions(scratch.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = verifier(&cloud.endpoint, "restore");
         let mut child = command.env("AUTODUMP_SCRATCH", scratch.path()).spawn().unwrap();
-        let running = || {
-            let within = |entry: std::fs::DirEntry| {
-                let command = std::fs::read_to_string(entry.path().join("cmdline"));
-                command.is_ok_and(|command| {
-                    command.contains("/postgres\0")
-                        && command.contains(scratch.path().to_str().unwrap())
-                })
-            };
-            std::fs::read_dir("/proc").unwrap().flatten().any(within)
+        // Not what is about to become the server, and cannot see yet that its parent is gone.
+        let server = |entry: std::fs::DirEntry| {
+            let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            let is_server = command.split('\0').next()?.ends_with("/postgres");
+            (is_server && command.contains(scratch.path().to_str()?)).then_some(command)
         };
+        let running = || std::fs::read_dir("/proc").unwrap().flatten().find_map(server);
         let within = |what: bool, why: &str| {
             let start = Instant::now();
-            while running() != what {
-                assert!(start.elapsed() < Duration::from_secs(30), "{why}");
+            while running().is_some() != what {
+                let late = start.elapsed() > Duration::from_secs(30);
+                assert!(!late, "{why}: {:?}", running());
                 std::thread::sleep(Duration::from_millis(5));
             }
         };

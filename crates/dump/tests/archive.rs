@@ -13,7 +13,7 @@ use autodump_core::compression::{Algorithm, Compression};
 use autodump_dump::codec::{Decoder, Encoder, algorithm_of, extension};
 use autodump_dump::engine::postgres::toc::{Entry, FILE_NAME, TableData, Toc};
 use autodump_dump::rows::{RowDigest, RowScanner};
-use support::postgres::{Server, installed, start_in};
+use support::postgres::{Server, has_clients, installed, major, start_in};
 
 const SCHEMA: &str = r#"
     CREATE SCHEMA "Weird ""Sch%ma""";
@@ -65,8 +65,8 @@ const CATALOGUE: &str = "
 
 #[test]
 fn pg_restore_takes_our_archives() {
-    for bin in installed() {
-        let server = start_in(&bin);
+    for bin in installed().iter().filter(|bin| has_clients(bin)) {
+        let server = start_in(bin);
         let version = sql(&server, "postgres", "SHOW server_version");
         for (database, letter, compressions) in
             [("utf8", "ä☃", &["none", "gzip", "zstd", "lz4"][..]), ("latin1", "ä", &["gzip"])]
@@ -85,7 +85,7 @@ fn pg_restore_takes_our_archives() {
 }
 
 fn create(server: &Server, database: &str, encoding: &str) {
-    let how = format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'");
+    let how = format!("TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
     sql(server, "postgres", &format!("CREATE DATABASE {database} {how}"));
 }
 
@@ -97,8 +97,12 @@ fn sql(server: &Server, database: &str, sql: &str) -> String {
     String::from_utf8(succeeded(&done).to_vec()).unwrap()
 }
 
-/// False where this `pg_dump` cannot compress like that.
+/// False where this `pg_dump` cannot compress like that. One of 14 takes any word for 0.
 fn check(server: &Server, database: &str, compression: Compression) -> bool {
+    let newer = matches!(compression.algorithm(), Algorithm::Zstd | Algorithm::Lz4);
+    if newer && major(&server.clients().join("pg_dump")) < 16 {
+        return false;
+    }
     let directory = tempfile::tempdir().unwrap();
     let (reference, ours) = (directory.path().join("reference"), directory.path().join("ours"));
     let option = match compression.algorithm() {
@@ -110,10 +114,7 @@ fn check(server: &Server, database: &str, compression: Compression) -> bool {
     let dumped = pg_dump(server, database, &reference, &options);
     if !dumped.status.success() {
         let said = String::from_utf8_lossy(&dumped.stderr);
-        assert!(
-            said.contains("not support compression") || said.contains("invalid value"),
-            "{said}"
-        );
+        assert!(said.contains("not support compression"), "{said}");
         return false;
     }
     let theirs = read_and_write(&reference);

@@ -103,5 +103,5 @@ async fn encodings_beyond_utf8_are_left_to_pg_dump() {
 }
 
 fn like(encoding: &str) -> String {
-    format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    format!("TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
 }
