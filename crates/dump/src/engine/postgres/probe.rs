@@ -15,7 +15,8 @@ const PROBE: Duration = Duration::from_secs(90);
 
 const QUESTION: &str = "SELECT pg_catalog.current_setting('server_version_num'), \
     pg_catalog.current_setting('server_version'), \
-    pg_catalog.pg_database_size(pg_catalog.current_database())";
+    pg_catalog.pg_database_size(pg_catalog.current_database()), \
+    pg_catalog.pg_is_in_recovery()";
 
 /// What the server said about itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Server {
     pub(super) version: String,
     /// Of the database on disk.
     pub(super) bytes: u64,
+    /// It replays what its primary writes.
+    pub(super) is_replica: bool,
 }
 
 /// Asks the server for its version and the database's size.
@@ -47,11 +50,13 @@ pub(super) async fn ask(client: &Client, connection: &Connection) -> Result<Serv
 
 fn understood(answer: &str) -> Option<Server> {
     let mut fields = answer.trim().split('|');
-    let (number, version, bytes) = (fields.next()?, fields.next()?, fields.next()?);
+    let (number, version) = (fields.next()?, fields.next()?);
+    let (bytes, is_replica) = (fields.next()?, fields.next()?);
     Some(Server {
         major: number.parse::<u32>().ok()? / 10_000,
         version: version.split(' ').next()?.to_owned(),
         bytes: bytes.parse().ok()?,
+        is_replica: is_replica == "t",
     })
 }
 
@@ -61,10 +66,11 @@ mod tests {
 
     #[test]
     fn the_servers_answer_is_understood() {
-        let answer = "150018|15.18 (Debian 15.18-0+deb12u1)|7533359\n";
-        let server = Server { major: 15, version: "15.18".to_owned(), bytes: 7_533_359 };
+        let answer = "150018|15.18 (Debian 15.18-0+deb12u1)|7533359|t\n";
+        let version = "15.18".to_owned();
+        let server = Server { major: 15, version, bytes: 7_533_359, is_replica: true };
         assert_eq!(understood(answer), Some(server));
-        assert_eq!(understood("90624|9.6.24|1").map(|server| server.major), Some(9));
+        assert_eq!(understood("90624|9.6.24|1|f").map(|server| server.major), Some(9));
         assert_eq!(understood("what?"), None);
     }
 }

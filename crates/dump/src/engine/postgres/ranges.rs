@@ -143,6 +143,7 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Ranges<'_, '_, A, S> {
             uploader: Arc::clone(dump.uploader),
             compression: dump.compression,
             capacity: self.capacity(jobs),
+            replica: dump.server.is_replica,
         }
     }
 

@@ -24,6 +24,11 @@ const ATTEMPTS: u32 = 4;
 /// What stands in a data file after the last row.
 pub(crate) const END: &[u8] = b"\\.\n\n\n";
 
+/// A session that waits for us to take rows is ended without a word.
+const SILENCED: &str = "A replica may so end a session that is in the way of what it replays \
+                        (conflict with recovery): see its log, and raise \
+                        max_standby_streaming_delay, set hot_standby_feedback, or dump the primary";
+
 /// How to get into the snapshot.
 #[derive(Debug)]
 pub(super) struct Gate<A> {
@@ -110,6 +115,8 @@ pub(super) struct Readers<A, S: SharedStore> {
     pub(super) compression: Compression,
     /// The most that a piece may have in bytes.
     pub(super) capacity: u64,
+    /// The server is a replica.
+    pub(super) replica: bool,
 }
 
 /// The table that a reader works on.
@@ -200,10 +207,7 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
                 }
                 Err(Interruption::Server(failure)) => {
                     let again = is_passing(&failure);
-                    let error = match failure.into() {
-                        Trouble::Failed(error) | Trouble::Locked(error) => of_table(error, table),
-                        impossible => return Err(impossible),
-                    };
+                    let error = self.of_table(failure, table)?;
                     if !again || attempt >= ATTEMPTS || !lane.take_back()? {
                         return Err(Trouble::Failed(error));
                     }
@@ -219,6 +223,18 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
             self.session = None;
         }
         Ok(())
+    }
+
+    /// What is to be said of a table that could not be read.
+    fn of_table(&self, failure: Failure, table: &Table) -> Result<Error, Trouble> {
+        let silenced = self.readers.replica && failure.is_lost();
+        let error = match failure.into() {
+            Trouble::Failed(error) | Trouble::Locked(error) => error,
+            impossible => return Err(impossible),
+        };
+        let what = format!("table {} could not be read: {}", table.name.qualified, error.what());
+        let hint = if silenced { SILENCED } else { error.hint() };
+        Ok(Error::new(error.class(), what, hint).caused_by(error))
     }
 
     async fn copy(
@@ -312,9 +328,4 @@ const DEADLOCK: &str = "40P01";
 /// Whether the same rows can be read over another connection.
 fn is_passing(failure: &Failure) -> bool {
     failure.is_lost() || matches!(failure.code(), Some(CANCELLED | CONFLICT | DEADLOCK))
-}
-
-fn of_table(error: Error, table: &Table) -> Error {
-    let what = format!("table {} could not be read: {}", table.name.qualified, error.what());
-    Error::new(error.class(), what, error.hint()).caused_by(error)
 }
