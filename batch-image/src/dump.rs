@@ -25,7 +25,7 @@ pub(crate) async fn run(
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let config = config::load().await;
+    let config = config::load().await?;
     let secrets = Secrets::new(&config);
     let arn = environment.resource_arn.as_str();
     let access = Arc::new(Access::new(secrets.clone(), arn, config.clone()));

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let config = config::load().await;
+    let config = config::load().await?;
     let secrets = Secrets::new(&config);
     let bin = environment.postgres_bin.as_deref();
     let postgres = Postgres::new(bin, environment.ca_bundle, environment.scratch);

@@ -28,7 +28,7 @@ pub(crate) async fn run(
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let config = config::load().await;
+    let config = config::load().await?;
     let store = S3Store::new(&config, environment.store_options.clone());
     let backups = or_stopped(stop.as_mut(), find(&store, &environment)).await?;
     let bin = environment.postgres_bin.as_deref();

@@ -3,6 +3,7 @@
 use std::env;
 use std::time::Duration;
 
+use autodump_core::{Error, ErrorClass, Result};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -21,8 +22,18 @@ const ATTEMPTS: u32 = 10;
 ///
 /// No request is limited in time here, since some of them carry a large part; the clients
 /// whose requests are short set their own limits.
-pub async fn load() -> SdkConfig {
-    loader().load().await
+///
+/// Fails if no region is set.
+pub async fn load() -> Result<SdkConfig> {
+    let config = loader().load().await;
+    if config.region().is_none() {
+        return Err(Error::new(
+            ErrorClass::Configuration,
+            "no AWS region is set",
+            "Set AWS_REGION, or a region in the AWS profile",
+        ));
+    }
+    Ok(config)
 }
 
 /// What [`load`] loads, for tests to replace the connection of.

@@ -20,7 +20,8 @@ pub(crate) struct Place {
     /// installed, else the system's.
     #[arg(long, value_name = "FILE", env = "AUTODUMP_CA_BUNDLE")]
     ca_bundle: Option<PathBuf>,
-    /// A directory for small files, and for large objects; else the system's for temporary files.
+    /// A directory for small files and large objects, and for the server that `verify --level
+    /// restore` starts, with the whole database; else the system's for temporary files.
     #[arg(long, value_name = "DIRECTORY", env = "AUTODUMP_SCRATCH")]
     scratch: Option<PathBuf>,
 }

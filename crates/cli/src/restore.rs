@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// with the password in PGPASSWORD.
     #[arg(long, value_name = "SECRET|URL")]
     to: String,
-    /// Connections that load rows at once, 1 to 64; else twice the processors.
+    /// Connections that load rows at once, 1 to 64; else twice the processors, at most 16.
     #[arg(long, value_name = "N")]
     jobs: Option<u16>,
     /// Only this table, with what belongs to it and what it needs; patterns as in psql. May be
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// No rows.
     #[arg(long, conflicts_with = "data_only")]
     schema_only: bool,
-    /// Nothing but rows, into empty tables that are there.
+    /// Nothing but rows, into tables that are there, and empty unless --allow-non-empty.
     #[arg(long, conflicts_with_all = ["clean", "create"])]
     data_only: bool,
     /// The role that restores owns everything.
@@ -95,7 +95,7 @@ pub(crate) async fn run(
     }
     .checked()?;
     let to = Target::read(&arguments.to)?;
-    let config = config::load().await;
+    let config = config::load().await?;
     let postgres = arguments.place.postgres();
     let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
     let screen = Arc::new(Screen::new(arguments.json));

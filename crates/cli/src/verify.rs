@@ -10,7 +10,7 @@ use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
 use autodump_core::ports::ObjectLocation;
 use autodump_core::verification::Level;
-use autodump_core::{ErrorClass, Result};
+use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::verify::{Verify, run_watched};
 use clap::Args;
 
@@ -53,7 +53,14 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<ExitCode> {
     let server = arguments.server.as_deref().map(Target::read).transpose()?;
-    let config = config::load().await;
+    if server.is_some() && arguments.level != Level::Restore {
+        return Err(Error::new(
+            ErrorClass::Configuration,
+            format!("--server was given, and the level is {}", arguments.level),
+            "Give --level restore too, or leave --server out",
+        ));
+    }
+    let config = config::load().await?;
     let postgres = arguments.place.postgres();
     let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
     let server = server.map(|server| server.reached(by_secret)).transpose()?;

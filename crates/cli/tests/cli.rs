@@ -113,7 +113,12 @@ fn backup(server: &Server) -> Objects {
 }
 
 fn autodump(store: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_autodump"))
+    program(store, arguments).output().unwrap()
+}
+
+fn program(store: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_autodump"));
+    command
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -121,9 +126,9 @@ fn autodump(store: &str, arguments: &[&str]) -> Output {
         .env("AWS_REGION", "eu-central-1")
         .env("AWS_ACCESS_KEY_ID", "x")
         .env("AWS_SECRET_ACCESS_KEY", "x")
-        .env("PGPASSWORD", PASSWORD)
-        .output()
-        .unwrap()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("PGPASSWORD", PASSWORD);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -218,6 +223,7 @@ fn a_wrong_command_line_is_one_of_configuration() {
         ),
         (&["restore", MANIFEST, "--to", "x", "--jobs", "65"], "allowed are 1 to 64"),
         (&["verify", MANIFEST, "--level", "full"], "level of verification"),
+        (&["verify", MANIFEST, "--server", "x"], "Give --level restore too"),
     ] {
         let done = autodump(nowhere, arguments);
         let stderr = text(&done.stderr);
@@ -226,6 +232,9 @@ fn a_wrong_command_line_is_one_of_configuration() {
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
         assert!(done.stdout.is_empty());
     }
+    let done = program(nowhere, &["verify", MANIFEST]).env_remove("AWS_REGION").output().unwrap();
+    assert_eq!(done.status.code(), Some(10));
+    assert!(text(&done.stderr).contains("Set AWS_REGION"), "{}", text(&done.stderr));
     let help = autodump(nowhere, &["restore", "--help"]);
     assert!(help.status.success() && text(&help.stdout).contains("--no-owner"));
 }

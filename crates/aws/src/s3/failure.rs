@@ -163,7 +163,7 @@ fn unsigned<E>(error: &SdkError<E, HttpResponse>) -> (ErrorClass, String) {
         let hint = "No AWS credentials were found: the job needs a role";
         return (ErrorClass::Credentials, hint.to_owned());
     }
-    let hint = "The credentials of the job's role could not be fetched: start the run again";
+    let hint = "The AWS credentials could not be fetched: start it again";
     (ErrorClass::Destination, hint.to_owned())
 }
 
