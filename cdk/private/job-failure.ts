@@ -56,7 +56,7 @@ export const DUMP_FAILURES: JobFailures = {
   byExitCode: each(
     {
       configuration:
-        'What the secret or its tags say cannot work. A retry does not help. Read the log, and correct the secret or its tags.',
+        'What the secret or its tags say cannot work, or the server is newer than the programs in the image. A retry does not help. Read the log, and correct the secret, its tags or the image.',
       credentials:
         'The credentials were refused: the secret could not be read, or the database did not take the user and the password. A retry does not help. Read the log, and correct the secret or the grants.',
       source:
@@ -64,7 +64,7 @@ export const DUMP_FAILURES: JobFailures = {
       destination:
         'The dump could not be written to the bucket. All retries were used up. Read the log; see that the bucket exists, and that AutoDump may write to it and use its key.',
       engine:
-        'The dump program of the engine failed. A retry does not help. Its own words are in the log: most often a right is missing in the database, or the server is newer than the programs in the image.',
+        'The dump program of the engine failed. A retry does not help. Its own words are in the log: most often a right is missing in the database.',
       internal: INTERNAL,
       interrupted:
         'The job was told to stop: by a person, by its time limit, or by Fargate. Start the dump again, or wait for the next run.',

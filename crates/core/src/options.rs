@@ -25,7 +25,7 @@ pub(crate) mod names {
 pub struct DumpOptions {
     /// How data files are compressed; else as the client can best.
     pub compression: Option<Compression>,
-    /// Connections that read rows at once, 1 to 64; else twice the vCPUs.
+    /// Connections that read rows at once, 1 to 64; else twice the vCPUs, at most 16.
     pub jobs: Option<u16>,
     /// How long a lock is waited for, 1 second to 24 hours; else [`DumpOptions::LOCK_TIMEOUT`].
     pub lock_timeout: Option<Duration>,
