@@ -1,7 +1,7 @@
 //! From uploaded parts to a backup.
 //!
-//! The manifest is the proof that a backup exists, so it appears last. It is uploaded before
-//! the data is completed all the same: whatever can fail early then fails while everything
+//! The manifest is the proof that a backup exists, so it appears last. Its upload is the first
+//! to begin, and it is uploaded before the data is completed: whatever can fail early then fails while everything
 //! can still be aborted, and what is left for the end is one small request.
 
 use std::sync::Arc;
@@ -38,38 +38,57 @@ impl Default for Patience {
     }
 }
 
+/// A manifest's upload that was begun.
+#[derive(Debug)]
+pub struct BegunManifest<'a, U> {
+    open: &'a OpenUploads<U>,
+    location: ObjectLocation,
+    upload: Arc<U>,
+}
+
 /// A manifest that is uploaded and not yet visible.
 #[derive(Debug)]
-pub struct StagedManifest<U> {
+pub struct StagedManifest<'a, U> {
+    open: &'a OpenUploads<U>,
     location: ObjectLocation,
     upload: Arc<U>,
     completion: Completion,
 }
 
-/// Uploads the manifest without publishing it.
-pub async fn stage_manifest<S: SharedStore>(
+/// Begins the manifest's upload, which has to come before that of any data: to the bucket's
+/// lifecycle an object is as old as the beginning of its upload, and a manifest must not outlive
+/// its data.
+pub async fn begin_manifest<'a, S: SharedStore>(
     store: &S,
-    open: &OpenUploads<S::Upload>,
+    open: &'a OpenUploads<S::Upload>,
     location: ObjectLocation,
-    manifest: Bytes,
-) -> Result<StagedManifest<S::Upload>> {
+) -> Result<BegunManifest<'a, S::Upload>> {
     let upload = open.create(store, &location, "application/json").await?;
+    Ok(BegunManifest { open, location, upload })
+}
+
+/// Uploads the manifest without publishing it.
+pub async fn stage_manifest<U: Upload>(
+    begun: BegunManifest<'_, U>,
+    manifest: Bytes,
+) -> Result<StagedManifest<'_, U>> {
+    let BegunManifest { open, location, upload } = begun;
     let crc64nvme = checksum(CrcAlgorithm::Crc64Nvme, &manifest);
     let bytes = manifest.len() as u64;
     let part = upload.put_part(1, manifest, crc64nvme).await?;
     let completion = Completion { parts: vec![part], bytes, crc64nvme, only_if_absent: true };
-    Ok(StagedManifest { location, upload, completion })
+    Ok(StagedManifest { open, location, upload, completion })
 }
 
 /// How many objects are published at once.
 const TOGETHER: usize = 16;
 
-/// Publishes the data, then the manifest; it consumes both. When that ends before the
+/// Publishes the data, which are among the `open` uploads, then the manifest; it consumes both. When that ends before the
 /// manifest is known to be there, the error names the data that is.
 pub async fn publish<U: Upload>(
     open: &OpenUploads<U>,
     data: Vec<Staged<U>>,
-    manifest: StagedManifest<U>,
+    manifest: StagedManifest<'_, U>,
     patience: Patience,
 ) -> Result<()> {
     let mut published = Vec::new();
@@ -82,7 +101,7 @@ pub async fn publish<U: Upload>(
     while let Some(outcome) = each.next().await {
         published.push(outcome.map_err(|error| naming(error, &published))?);
     }
-    let StagedManifest { location, upload, completion } = manifest;
+    let StagedManifest { open, location, upload, completion } = manifest;
     patiently(patience, &location, || upload.complete(completion.clone()))
         .await
         .map_err(|error| naming(error, &published))?;

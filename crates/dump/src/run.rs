@@ -12,13 +12,14 @@ use autodump_core::tags::Format;
 use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result, layout};
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
 use crate::engine::{Content, Engine, Order, described};
-use crate::open_uploads::SharedStore;
+use crate::open_uploads::{OpenUploads, SharedStore};
 use crate::output::interrupted;
 use crate::progress::{Progress, mb_per_second};
-use crate::publish::{Patience, publish, stage_manifest};
+use crate::publish::{Patience, begin_manifest, publish, stage_manifest};
 use crate::stop::{Stop, StopFlag};
 use crate::uploader::{Limits, Uploader};
 
@@ -169,21 +170,28 @@ impl<E: Engine, S: SharedStore, A: DatabaseAccess + 'static> Dump<'_, E, S, A> {
         let progress = Arc::new(Progress::default());
         let limits = self.settings.limits.for_jobs(self.jobs());
         let uploader = Uploader::new(self.store.clone(), limits, progress);
-        let outcome = self.published(database, &uploader, stop.as_mut()).await;
+        let proof = OpenUploads::default();
+        let outcome = self.published(database, &uploader, &proof, stop.as_mut()).await;
         // After a success nothing is open but what turned out not to be needed.
-        uploader.abort_open(aborted_long_enough(stop, self.settings)).await;
+        let limit = aborted_long_enough(stop, self.settings).shared();
+        tokio::join!(uploader.abort_open(limit.clone()), proof.abort_all(limit));
         outcome
     }
 
+    /// The manifest is the only one of the uploads in `proof`: an engine that begins anew aborts all
+    /// others.
     async fn published(
         &self,
         database: &str,
         uploader: &Arc<Uploader<S>>,
+        proof: &OpenUploads<S::Upload>,
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Manifest> {
         let (job, started_at) = (self.job, (self.settings.now)());
         let order = self.order(database);
         tracing::info!(database, bucket = order.bucket, directory = order.directory, "dump begins");
+        let beginning = begin_manifest(self.store, proof, order.location(layout::MANIFEST));
+        let begun_manifest = or_stop(stop.as_mut(), beginning).await??;
         let mut content = self.content(&order, uploader, stop.as_mut()).await?;
         let objects = std::mem::take(&mut content.objects);
         let manifest = Manifest {
@@ -214,12 +222,9 @@ impl<E: Engine, S: SharedStore, A: DatabaseAccess + 'static> Dump<'_, E, S, A> {
             tables: content.tables,
             restore: content.restore,
         };
-        let open = uploader.open();
-        let bytes = manifest_bytes(&manifest)?;
-        let location = order.location(layout::MANIFEST);
-        let staging = stage_manifest(self.store, open, location, bytes.into());
+        let staging = stage_manifest(begun_manifest, manifest_bytes(&manifest)?.into());
         let staged_manifest = or_stop(stop.as_mut(), staging).await??;
-        let publishing = publish(open, objects, staged_manifest, self.settings.patience);
+        let publishing = publish(uploader.open(), objects, staged_manifest, self.settings.patience);
         finish(stop, publishing, self.settings.publish_grace).await?;
         log_success(&manifest, &order, uploader.progress());
         Ok(manifest)

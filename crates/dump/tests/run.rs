@@ -53,6 +53,18 @@ async fn a_dump_that_succeeds_has_its_manifest_beside_it() {
     assert_eq!(store.open_uploads(), Vec::<String>::new());
 }
 
+/// To a bucket's lifecycle an object is as old as the beginning of its upload: no manifest may
+/// outlive its data.
+#[tokio::test]
+async fn the_manifest_is_begun_before_its_data() {
+    let inner = MemoryStore::default();
+    let kept = Fault { times: u32::MAX, ..Fault::nth(Call::Abort, 1) };
+    let store = FaultyStore::new(inner.clone(), vec![Fault::nth(Call::Create, 2), kept]);
+    run(&Script("echo x"), &store, &access(), &job(), &settings(), never()).await.unwrap_err();
+    let [begun] = inner.open_uploads().try_into().unwrap();
+    assert!(begun.ends_with("/manifest.json"), "{begun}");
+}
+
 /// Each database is a backup of its own; one that fails does not stop the others.
 #[tokio::test]
 async fn all_databases_of_a_server_are_backed_up_each_by_itself() {

@@ -8,7 +8,7 @@ use autodump_core::{Error, ErrorClass, Result};
 use tokio::time::sleep;
 
 use crate::open_uploads::{OpenUploads, SharedStore};
-use crate::publish::{Patience, publish, stage_manifest};
+use crate::publish::{Patience, begin_manifest, publish, stage_manifest};
 
 /// How long what was begun may take to be thrown away after a failure.
 const ABORT: Duration = Duration::from_secs(5);
@@ -37,7 +37,8 @@ pub async fn write_result<S: SharedStore>(
     bytes.push(b'\n');
     let open = OpenUploads::default();
     let written = async {
-        let staged = stage_manifest(store, &open, location.clone(), bytes.into()).await?;
+        let begun = begin_manifest(store, &open, location.clone()).await?;
+        let staged = stage_manifest(begun, bytes.into()).await?;
         publish(&open, Vec::new(), staged, PATIENCE).await
     };
     let outcome = written.await;
