@@ -29,12 +29,22 @@ async fn the_manifests_own_commands_restore_everything(world: Arc<World>) -> Res
     let backup = world.one_backup(&target).await?;
     let commands = backup.manifest["restore"].as_array().context("no commands")?;
     ensure!(commands.len() == 5, "{commands:?}");
-    for command in commands {
-        shell.run(command.as_str().context("a command is no text")?)?;
+    let commands: Option<Vec<_>> = commands.iter().map(|command| command.as_str()).collect();
+    let commands = commands.context("a command is no text")?;
+    if let Err(error) = type_in(&shell, &commands) {
+        // The jobs of pg_restore itself may block each other on partitioned tables: docs/restore.md.
+        ensure!(format!("{error:#}").contains("deadlock detected"), error);
+        other.sql("postgres", &format!(r#"DROP DATABASE "{database}""#))?;
+        let create = commands.iter().position(|command| command.starts_with("createdb "));
+        type_in(&shell, &commands[create.context("no createdb")?..])?;
     }
     let source = compare::fingerprint(&world.server, database)?;
     compare::assert_equal(&source, &compare::fingerprint(&other, database)?)?;
     compare::assert_equal(&schema(&world.server, database)?, &schema(&other, database)?)
+}
+
+fn type_in(shell: &Shell, commands: &[&str]) -> Result<()> {
+    commands.iter().try_for_each(|command| shell.run(command).map(drop))
 }
 
 /// Without policies, whose roles `pg_dump` writes in the order of their OIDs; the fingerprint has
