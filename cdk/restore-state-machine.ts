@@ -11,23 +11,8 @@ export interface RestoreStateMachineProps {
   readonly logGroup: logs.ILogGroup;
 }
 
-/** What the input may leave out, as in contract/restore-input.json. */
-const DEFAULTS = { options: {}, job: {} };
+/** Of `job` in contract/restore-input.json, which may leave out either field or be left out. */
 const DEFAULT_SIZE = { vcpu: '2', memory: '4096' };
-/** What belongs into `options`: left beside it, it would be overlooked, and more be restored. */
-const OPTIONS = [
-  'jobs',
-  'tables',
-  'schemas',
-  'schemaOnly',
-  'dataOnly',
-  'noOwner',
-  'noPrivileges',
-  'create',
-  'clean',
-  'allowNonEmpty',
-  'dryRun',
-];
 /** Of a call that Batch has not taken. After any other error a job may be there already. */
 const NOT_SUBMITTED = ['Batch.TooManyRequestsException'];
 
@@ -59,10 +44,10 @@ function makeStates(
     jobName: '$$.Execution.Name',
     vcpu: asText('$.job.vcpu'),
     memory: asText('$.job.memory'),
+    // As it was given: the job refuses what it does not know. The overrides of a job have 8192
+    // characters at most.
     environment: {
-      AUTODUMP_MANIFEST: '$.manifest',
-      AUTODUMP_TO: '$.to',
-      AUTODUMP_RESTORE: sfn.JsonPath.jsonToString(sfn.JsonPath.objectAt('$.options')),
+      AUTODUMP_RESTORE: sfn.JsonPath.jsonToString(sfn.JsonPath.objectAt('$.given')),
     },
     retried: NOT_SUBMITTED,
     failures: RESTORE_FAILURES,
@@ -71,7 +56,7 @@ function makeStates(
   const wrong = new sfn.Fail(scope, 'Failed: input', {
     error: 'AutoDump.Input',
     cause:
-      'The input must be an object with manifest (the S3 URL of a manifest.json) and to (the ARN or the name of the secret of the database to restore into), both texts. It may have options and job, both objects; what is known as an option must be within options. Nothing was restored.',
+      'The input must be an object with manifest (the S3 URL of a manifest.json) and to (the ARN or the name of the secret of the database to restore into), both texts. It may have options and job, both objects. Nothing was restored.',
   });
   const check = new sfn.Choice(scope, 'Is the input whole?');
   for (const path of ['$.manifest', '$.to']) {
@@ -79,9 +64,18 @@ function makeStates(
       .when(sfn.Condition.isNotPresent(path), wrong)
       .when(sfn.Condition.isNotString(path), wrong);
   }
-  for (const option of OPTIONS) check.when(sfn.Condition.isPresent(`$.${option}`), wrong);
+  check.when(isPresentButNoObject('$.job'), wrong);
   const complete = new sfn.Succeed(scope, 'Restore complete');
   return check.otherwise(fillIn(scope).next(task).next(complete));
+}
+
+/** There is no operator for objects, and none for arrays: the merge of one fails. */
+function isPresentButNoObject(path: string): sfn.Condition {
+  const is = sfn.Condition;
+  return is.and(
+    is.isPresent(path),
+    is.or(is.isString(path), is.isNumeric(path), is.isBoolean(path), is.isNull(path)),
+  );
 }
 
 /** A number is taken as well as its text. */
@@ -89,24 +83,27 @@ function asText(path: string): string {
   return sfn.JsonPath.format('{}', sfn.JsonPath.stringAt(path));
 }
 
-/** Each field of the input that is missing gets its default, and so does each of `job`. */
+/** Each field of `job` that is missing gets its default. The input stays as it is, in `given`. */
 function fillIn(scope: Construct): sfn.Chain {
   const merge = (defaults: string, given: string) =>
     sfn.JsonPath.jsonMerge(sfn.JsonPath.objectAt(defaults), sfn.JsonPath.objectAt(given));
   const take = new sfn.Pass(scope, 'Take the defaults', {
-    parameters: { defaults: DEFAULTS, size: DEFAULT_SIZE, input: sfn.JsonPath.entirePayload },
+    parameters: {
+      defaults: { job: {} },
+      size: DEFAULT_SIZE,
+      given: sfn.JsonPath.entirePayload,
+    },
   });
   const fields = new sfn.Pass(scope, 'Fill in the fields', {
     parameters: {
       size: sfn.JsonPath.objectAt('$.size'),
-      input: merge('$.defaults', '$.input'),
+      given: sfn.JsonPath.objectAt('$.given'),
+      input: merge('$.defaults', '$.given'),
     },
   });
   const size = new sfn.Pass(scope, 'Fill in the size', {
     parameters: {
-      manifest: sfn.JsonPath.stringAt('$.input.manifest'),
-      to: sfn.JsonPath.stringAt('$.input.to'),
-      options: sfn.JsonPath.objectAt('$.input.options'),
+      given: sfn.JsonPath.objectAt('$.given'),
       job: merge('$.size', '$.input.job'),
     },
   });

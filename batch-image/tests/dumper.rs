@@ -85,12 +85,9 @@ fn verifier(endpoint: &str, level: &str) -> Command {
 
 /// The program as a job that restores.
 fn restorer(endpoint: &str, manifest: &str) -> Command {
+    let input = json!({"manifest": manifest, "to": ARN, "options": {"jobs": 2}});
     let mut command = dumper(endpoint);
-    command
-        .env("AUTODUMP_VERB", "restore")
-        .env("AUTODUMP_MANIFEST", manifest)
-        .env("AUTODUMP_TO", ARN)
-        .env("AUTODUMP_RESTORE", "{\"jobs\": 2}");
+    command.env("AUTODUMP_VERB", "restore").env("AUTODUMP_RESTORE", input.to_string());
     command
 }
 

@@ -65,11 +65,7 @@ describe('a restore', () => {
     expect(outcome.path).toEqual([CHECK, ...FILL, RESTORE, 'Restore complete']);
     expect(outcome.output).toMatchObject({ restore: { jobId: '3d', status: 'SUCCEEDED' } });
     expect(sizeOf(smallest)).toEqual([largest.job.vcpu, largest.job.memory]);
-    expect(environmentOf(smallest)).toEqual({
-      AUTODUMP_MANIFEST: smallest.manifest,
-      AUTODUMP_TO: smallest.to,
-      AUTODUMP_RESTORE: '{}',
-    });
+    expect(environmentOf(smallest)).toEqual({ AUTODUMP_RESTORE: JSON.stringify(smallest) });
   });
 
   test('gives its job what the contract names', () => {
@@ -77,9 +73,17 @@ describe('a restore', () => {
     expect(Object.keys(environment).sort()).toEqual(
       readJson('contract', 'environment.json').restore.execution.sort(),
     );
-    expect(JSON.parse(environment.AUTODUMP_RESTORE)).toEqual(largest.options);
+    expect(JSON.parse(environment.AUTODUMP_RESTORE)).toEqual(largest);
     expect(submitted(largest).JobName).toBe('run');
     expect(submitted(largest).JobDefinition).toBe(jobDefinition(made, 'restore').JobDefinitionName);
+  });
+
+  test.each([
+    { ...smallest, option: { tables: ['app.orders'] } },
+    { ...smallest, clean: true },
+    { ...smallest, options: null },
+  ])('leaves it to its job to refuse %j', (input) => {
+    expect(JSON.parse(environmentOf(input).AUTODUMP_RESTORE)).toEqual(input);
   });
 
   test.each([
@@ -97,9 +101,9 @@ describe('a restore', () => {
     ['a manifest that is no text', { ...smallest, manifest: 7 }],
     ['a secret that is no text', { ...smallest, to: { arn: 'x' } }],
     ['nothing', {}],
-    ...Object.entries(largest.options).map<[string, object]>(([option, value]) => [
-      `the option ${option} beside the options`,
-      { ...smallest, [option]: value },
+    ...['large', 7, true, null].map<[string, object]>((job) => [
+      `the job ${JSON.stringify(job)}`,
+      { ...smallest, job },
     ]),
   ])('with %s does nothing', (_, input) => {
     const outcome = run(input, () => {
@@ -109,12 +113,6 @@ describe('a restore', () => {
     expect(outcome.error).toBe('AutoDump.Input');
     expect(outcome.cause).toContain('Nothing was restored.');
   });
-});
-
-test('looks for each option of the contract beside the options, and for no other name', () => {
-  const looked = machine.States[CHECK].Choices.map(({ Variable }: any) => Variable.slice(2));
-  const expected = ['manifest', 'to', ...Object.keys(largest.options)];
-  expect([...new Set(looked)].sort()).toEqual(expected.sort());
 });
 
 describe('a failed restore', () => {

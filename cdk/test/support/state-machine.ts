@@ -126,9 +126,14 @@ function choose(state: any, data: any): string {
 }
 
 function matches(rule: any, data: any): boolean {
+  if ('And' in rule) return rule.And.every((one: any) => matches(one, data));
+  if ('Or' in rule) return rule.Or.some((one: any) => matches(one, data));
   if ('IsPresent' in rule) return (find(rule.Variable, data) !== undefined) === rule.IsPresent;
   const value = evaluate(rule.Variable, data);
   if ('IsString' in rule) return (typeof value === 'string') === rule.IsString;
+  if ('IsNumeric' in rule) return (typeof value === 'number') === rule.IsNumeric;
+  if ('IsBoolean' in rule) return (typeof value === 'boolean') === rule.IsBoolean;
+  if ('IsNull' in rule) return (value === null) === rule.IsNull;
   if ('StringEquals' in rule) return value === rule.StringEquals;
   if ('BooleanEquals' in rule) return value === rule.BooleanEquals;
   if ('NumericEquals' in rule) return value === rule.NumericEquals;

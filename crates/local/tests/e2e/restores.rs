@@ -142,7 +142,8 @@ async fn an_input_that_is_not_whole_starts_no_job(world: Arc<World>) -> Result<(
         ("e2e-no-manifest", json!({"to": "x"})),
         ("e2e-no-target", json!({"manifest": manifest})),
         ("e2e-number", json!({"manifest": 7, "to": "x"})),
-        ("e2e-option-beside", json!({"manifest": manifest, "to": "x", "clean": true})),
+        ("e2e-no-size", json!({"manifest": manifest, "to": "x", "job": "large"})),
+        ("e2e-null-size", json!({"manifest": manifest, "to": "x", "job": null})),
     ] {
         let run = world.restore(name, &input).await?;
         world.fails_in(&run, "Failed: input", &["Nothing was restored"]).await?;
@@ -163,10 +164,22 @@ async fn what_cannot_be_restored_is_said_by_its_class(world: Arc<World>) -> Resu
             "noowner",
         ),
         (
+            "e2e-unknown-field",
+            json!({"manifest": nothing, "to": to, "option": {"tables": ["shop.customer"]}}),
+            "Failed: configuration",
+            "unknown field `option`",
+        ),
+        (
+            "e2e-option-beside",
+            json!({"manifest": nothing, "to": to, "clean": true}),
+            "Failed: configuration",
+            "unknown field `clean`",
+        ),
+        (
             "e2e-no-url",
             json!({"manifest": "https://x/manifest.json", "to": to}),
             "Failed: configuration",
-            "AUTODUMP_MANIFEST",
+            "not a text of the form s3://bucket/key",
         ),
         (
             "e2e-no-backup",
