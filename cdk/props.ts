@@ -105,7 +105,8 @@ export interface AutoDumpProps {
 
   /**
    * What the tags start with: with `autodump`, a target bears `autodump:start-schedule`. Two
-   * AutoDumps in one account and region need two prefixes.
+   * AutoDumps in one account and region need two prefixes, neither of which is the other with a
+   * colon after it and more.
    *
    * @default 'autodump'
    */

@@ -35,7 +35,7 @@ const INTERNAL = 'This is a fault in AutoDump itself. Please report it with the 
 const NEVER_STARTED =
   'If the job never started, see that the image can be pulled and that the subnets reach AWS.';
 const TIMEOUT =
-  'States.Timeout means that the job had not ended a day after the time of all its attempts.';
+  'States.Timeout means that the job had not ended a day after the time of all its attempts; see in Batch that none of its name still waits, before you start another.';
 
 const capitalised = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}`;
 
