@@ -25,6 +25,12 @@ const ERROR: &str = "pg_restore: error:";
 const ENTRY: &str = "pg_restore: from TOC entry ";
 /// What it says begins with this.
 const SAYS: &str = "pg_restore:";
+/// The statement that failed, in all its lines.
+const STATEMENT: &str = "Command was:";
+/// What stands for what was not kept of a longer text.
+const GAP: &str = "…";
+/// Statements, or parts of them, as the server quotes them.
+const QUOTED: [&str; 3] = ["LINE ", "QUERY:", "CONTEXT:"];
 /// Every connection of the program switches triggers and foreign keys off. Its own switch
 /// `--disable-triggers` is only for superusers, and switches triggers on that were off before.
 const NO_TRIGGERS: &str = "-c session_replication_role=replica";
@@ -84,15 +90,15 @@ impl Client<'_> {
             .arguments((!tolerant).then_some("--exit-on-error"))
             .arguments((jobs > 1).then(|| format!("--jobs={jobs}")))
             .arguments(self.switches())
-            .arguments([self.archive]);
+            .arguments([self.archive])
+            // Statements have passwords in them, and details have values of rows.
+            .discreet();
         let data = matches!(part, Part::Data);
         let command = if data && self.without_triggers {
             command.variable("PGOPTIONS", NO_TRIGGERS)
         } else {
             command
         };
-        // Its details name values of rows, as do those of keys that do not fit.
-        let command = if matches!(part, Part::PreData) { command } else { command.discreet() };
         let exit = run(&command, &mut Vec::new(), stop).await?;
         if exit.status.success() || (tolerant && only_timeout(&exit.stderr)) {
             return Ok(());
@@ -273,13 +279,26 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Why it failed: the first error that is not the tolerated one, in all its lines, and the entry
-/// that it is about.
+/// The lines of what it says without statements: these have secrets in them, and say anything.
+fn without_statements(stderr: &str) -> Vec<&str> {
+    let mut within = false;
+    let is_own = |line: &&str| {
+        // After a gap nobody knows.
+        let begins = line.starts_with(STATEMENT) || *line == GAP;
+        within = begins || (within && !line.starts_with(SAYS));
+        !within
+    };
+    stderr.lines().filter(is_own).collect()
+}
+
+/// Why it failed: the first error that is not the tolerated one, in all its lines but those of
+/// statements, and the entry that it is about.
 fn cause(stderr: &str) -> Option<(String, Option<&str>)> {
-    let lines: Vec<_> = stderr.lines().collect();
+    let lines = without_statements(stderr);
     let is_cause = |line: &&str| line.starts_with(ERROR) && !line.ends_with(TIMEOUT);
     let first = lines.iter().position(is_cause)?;
-    let further = lines[first + 1..].iter().take_while(|line| !line.starts_with(SAYS));
+    let ends = |line: &str| line.starts_with(SAYS) || QUOTED.iter().any(|q| line.starts_with(q));
+    let further = lines[first + 1..].iter().take_while(|line| !ends(line));
     let all: Vec<_> = std::iter::once(&lines[first]).chain(further).copied().collect();
     let before = first.checked_sub(1).map(|before| lines[before]);
     // `3372; 0 16411 TABLE DATA public t owner`.
@@ -291,18 +310,19 @@ fn cause(stderr: &str) -> Option<(String, Option<&str>)> {
 /// no detail.
 fn other_words(stderr: &str) -> String {
     let counts = |line: &&str| {
-        let is_detail = ["DETAIL:", "CONTEXT:", "Command was:"].iter().any(|d| line.starts_with(d));
+        let is_detail = line.starts_with("DETAIL:") || QUOTED.iter().any(|q| line.starts_with(q));
         !(is_detail || line.ends_with(TIMEOUT) || line.trim().is_empty())
     };
-    stderr.lines().rev().find(counts).unwrap_or_default().to_owned()
+    without_statements(stderr).into_iter().rfind(counts).unwrap_or_default().to_owned()
 }
 
-/// One line of it that may be shown: details and contexts name values of rows.
+/// One line of it that may be shown: details and contexts name values of rows, and so does an
+/// error where rows are read, for data, indexes, constraints and materialised views.
 fn shown(cause: &str, entry: Option<&str>, part: Part) -> String {
     let line = cause.lines().next().unwrap_or_default();
     let names_values = line.contains(": \"") || line.contains("out of range");
     let line = match line.split_once("ERROR:  ") {
-        Some((before, says)) if matches!(part, Part::Data) && names_values => {
+        Some((before, says)) if !matches!(part, Part::PreData) && names_values => {
             format!("{before}ERROR:  {}", without_quoted(says))
         }
         _ => line.to_owned(),

@@ -110,3 +110,80 @@ fn values_of_rows_are_not_shown() {
         assert!(error.what().contains("TABLE DATA public t owner"), "{error}");
     }
 }
+
+#[test]
+fn values_that_post_data_compute_are_not_shown() {
+    let shown = |says: &str| {
+        let stderr = format!("pg_restore: error: could not execute query: ERROR:  {says}");
+        explain(&exit(&stderr), Part::PostData, &RestoreOptions::default()).to_string()
+    };
+    for says in [
+        "invalid input syntax for type integer: \"geheim@example.org\"\nCONTEXT:  SQL function \"f\"\n\
+         Command was: REFRESH MATERIALIZED VIEW app.v;",
+        "value \"geheim\" is out of range for type integer\nCommand was: CREATE INDEX i ON t (f(a));",
+        "could not create unique index \"i\"\nDETAIL:  Key (e)=(geheim) is duplicated.",
+    ] {
+        let error = shown(says);
+        assert!(!error.contains("geheim"), "{error}");
+        assert!(error.contains("ERROR:  "), "{error}");
+    }
+    for says in ["could not create unique index \"i\"", "relation \"app.v\" does not exist"] {
+        assert!(shown(says).contains(says), "{says}");
+    }
+}
+
+#[test]
+fn a_statement_says_nothing_about_its_failure() {
+    for text in [
+        "already exists",
+        "Connection refused",
+        "terminating connection",
+        "FATAL",
+        "connection to server",
+        "permission denied for schema x",
+    ] {
+        for stderr in [
+            format!("ERROR:  syntax error\nCommand was: CREATE VIEW v AS\n SELECT '{text}';\n"),
+            format!("ERROR:  syntax error\nLINE 1: SELECT '{text}'\n        ^\nCommand was: x"),
+            format!("ERROR:  syntax error\nQUERY:  SELECT '{text}'\nCONTEXT:  PL/pgSQL"),
+            format!("ERROR:  syntax error\nCONTEXT:  SQL statement \"SELECT '{text}'\"\n{text}"),
+        ] {
+            let stderr = format!("pg_restore: error: could not execute query: {stderr}");
+            for part in [Part::PreData, Part::Data, Part::PostData] {
+                let error = explain(&exit(&stderr), part, &RestoreOptions::default());
+                assert_eq!(error.class(), ErrorClass::Engine, "{stderr}");
+                assert!(error.hint().starts_with("See what it says"), "{stderr}: {error}");
+                assert!(error.what().ends_with("ERROR:  syntax error"), "{error}");
+            }
+        }
+    }
+    // What the server says around it counts.
+    let stderr = "pg_restore: error: could not execute query: FATAL:  terminating connection due \
+                  to administrator command\nserver closed the connection unexpectedly\nCommand \
+                  was: CREATE VIEW v AS SELECT 'already exists';";
+    let error = explain(&exit(stderr), Part::PreData, &RestoreOptions::default());
+    assert_eq!(error.class(), ErrorClass::Source, "{error}");
+}
+
+#[test]
+fn no_line_of_a_statement_is_shown() {
+    let timeout = format!("pg_restore: error: could not execute query: ERROR:  {TIMEOUT}\n");
+    for (stderr, shown) in [
+        (
+            format!(
+                "{timeout}Command was: SET\n x;\npg_restore: dropped by peer\nCommand was: \
+                     CREATE USER MAPPING\n password 'geheim'"
+            ),
+            "pg_restore: dropped by peer",
+        ),
+        (
+            "pg_restore: warning: one\n…\n password 'geheim'\n);".to_owned(),
+            "pg_restore: warning: one",
+        ),
+        ("pg_restore: warning: one\n…\n'geheim'\npg_restore: two".to_owned(), "pg_restore: two"),
+    ] {
+        let error = explain(&exit(&stderr), Part::PreData, &RestoreOptions::default());
+        assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
+        assert!(error.what().ends_with(shown), "{error}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::wire::Session;
 
 /// Kinds of entries that only a superuser can make.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 9] = [
     "ACCESS METHOD",
     "EVENT TRIGGER",
     "FOREIGN DATA WRAPPER",
@@ -21,10 +21,13 @@ const KINDS: [&str; 10] = [
     "OPERATOR FAMILY",
     "PROCEDURAL LANGUAGE",
     "PUBLICATION TABLES IN SCHEMA",
-    "SHELL TYPE",
     "TEXT SEARCH PARSER",
     "TEXT SEARCH TEMPLATE",
 ];
+
+/// What `postgres_fdw` takes for false, in any case. Only a superuser can say it there; other
+/// spellings are of other wrappers, which may take them from anybody.
+const FALSE: [&str; 2] = ["'false'", "'off'"];
 
 /// What a server lets everybody use.
 #[derive(Debug, Default)]
@@ -70,16 +73,20 @@ impl Server {
         if KINDS.contains(&kind.as_ref()) {
             return true;
         }
-        let statement = || {
-            let statement = entry.defn.as_deref().map(String::from_utf8_lossy);
-            without_quoted(&statement.unwrap_or_default())
-        };
+        let written = || entry.defn.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let statement = || Bare::of(&written()).text;
         match kind.as_ref() {
             "PUBLICATION" => statement().contains(" FOR ALL "),
             "AGGREGATE" => statement().contains("STYPE = internal"),
             // Files of the server; who may connect without a password.
             "SERVER" => statement().contains(" FOREIGN DATA WRAPPER file_fdw"),
-            "USER MAPPING" => statement().contains("password_required"),
+            "USER MAPPING" => needs_no_password(&written()),
+            // Base types, and ranges with a function of their own. A shell type alone says
+            // nothing: any range gets one whose functions name it in their body.
+            "TYPE" => {
+                let statement = statement();
+                statement.contains(" INPUT = ") || statement.contains(" canonical = ")
+            }
             // Between types that come with the server, or without asking what their bytes mean.
             "CAST" => {
                 let statement = statement();
@@ -108,25 +115,46 @@ impl Server {
     }
 }
 
-/// A statement with a question mark for each text and quoted name.
-fn without_quoted(statement: &str) -> String {
-    let mut bare = String::with_capacity(statement.len());
-    let mut rest = statement;
-    while let Some(next) = rest.chars().next() {
-        let quoted = match next {
-            '\'' => Some(quoted_length(rest, '\'', escapes(&bare))),
-            '"' => Some(quoted_length(rest, '"', false)),
-            '$' if !bare.ends_with(is_of_name) => dollar_quoted_length(rest),
-            _ => None,
-        };
-        if quoted.is_some() {
-            bare.push('?');
-        } else {
-            bare.push(next);
+/// Whether a user mapping lets people in without a password.
+fn needs_no_password(statement: &str) -> bool {
+    let bare = Bare::of(statement);
+    let mut values = bare.quoted.iter().filter_map(|(at, quoted)| {
+        bare.text[..*at].ends_with(" password_required ").then_some(*quoted)
+    });
+    values.any(|value| FALSE.iter().any(|says| value.eq_ignore_ascii_case(says)))
+}
+
+/// A statement without what is quoted.
+#[derive(Debug, Default)]
+struct Bare<'a> {
+    /// The statement with a question mark for each text and quoted name.
+    text: String,
+    /// The quoted parts with their quotes, and where in `text` their question marks are.
+    quoted: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Bare<'a> {
+    fn of(statement: &'a str) -> Self {
+        let mut bare = Self::default();
+        let mut rest = statement;
+        while let Some(next) = rest.chars().next() {
+            let quoted = match next {
+                '\'' => Some(quoted_length(rest, '\'', escapes(&bare.text))),
+                '"' => Some(quoted_length(rest, '"', false)),
+                '$' if !bare.text.ends_with(is_of_name) => dollar_quoted_length(rest),
+                _ => None,
+            };
+            let (part, after) = rest.split_at(quoted.unwrap_or(next.len_utf8()).min(rest.len()));
+            if quoted.is_some() {
+                bare.quoted.push((bare.text.len(), part));
+                bare.text.push('?');
+            } else {
+                bare.text.push(next);
+            }
+            rest = after;
         }
-        rest = &rest[quoted.unwrap_or(next.len_utf8()).min(rest.len())..];
+        bare
     }
-    bare
 }
 
 /// Whether a text is begun by `E`, so that backslashes mean something within.
@@ -170,8 +198,8 @@ fn dollar_quoted_length(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::postgres::toc::Section;
     use crate::engine::postgres::toc::samples::{self, bytes};
+    use crate::engine::postgres::toc::{Section, Version};
 
     fn entry(kind: &str, statement: &str) -> Entry {
         Entry { defn: bytes(statement), ..samples::entry(1, kind, "x", Section::PreData) }
@@ -225,6 +253,62 @@ mod tests {
     }
 
     #[test]
+    fn only_a_mapping_without_a_password_is_a_superusers() {
+        let mapping = |options: &str| {
+            let statement =
+                format!("CREATE USER MAPPING FOR x SERVER s OPTIONS (\n    {options}\n);\n");
+            Server::default().is_superusers(&entry("USER MAPPING", &statement))
+        };
+        for options in [
+            "password_required 'false'",
+            "password_required 'OFF'",
+            "\"user\" 'it''s',\n    password_required 'False',\n    password E'\\\\'",
+        ] {
+            assert!(mapping(options), "{options}");
+        }
+        for options in [
+            "password_required 'true'",
+            "password_required 'ON'",
+            "password_required 'no'",
+            "password_required '0'",
+            "password_required 'f'",
+            "password_required ''",
+            "password 'x'",
+            "password ' password_required ''false'''",
+            "\" password_required \" 'false'",
+            "not_password_required 'false'",
+        ] {
+            assert!(!mapping(options), "{options}");
+        }
+        let named = "CREATE USER MAPPING FOR \"( password_required 'false'\" SERVER s;";
+        assert!(!needs_no_password(named));
+    }
+
+    #[test]
+    fn a_shell_type_is_a_reason_only_by_what_becomes_of_it() {
+        let shell = "CREATE TYPE app.x;";
+        let becomes = |statement: &str| {
+            let server = Server::default();
+            let entries = vec![entry("SHELL TYPE", shell), entry("TYPE", statement)];
+            !server.superusers_entries(&samples::toc(Version::V1_15, entries)).is_empty()
+        };
+        for statement in [
+            "CREATE TYPE app.x (\n    INTERNALLENGTH = 4,\n    INPUT = app.i,\n    OUTPUT = app.o\n);",
+            "CREATE TYPE app.x AS RANGE (\n    subtype = integer,\n    canonical = app.c\n);",
+        ] {
+            assert!(becomes(statement), "{statement}");
+        }
+        for statement in [
+            "CREATE TYPE app.x AS RANGE (\n    subtype = integer,\n    subtype_diff = app.d\n);",
+            "CREATE TYPE app.x AS RANGE (\n    subtype = app.\"x, canonical = y\"\n);",
+            "CREATE TYPE app.x AS ENUM (\n    ' INPUT = '\n);",
+            "CREATE TYPE app.x AS (\n\tinput text\n);",
+        ] {
+            assert!(!becomes(statement), "{statement}");
+        }
+    }
+
+    #[test]
     fn quoted_parts_are_left_out() {
         for (statement, bare) in [
             ("a 'b''c' d", "a ? d"),
@@ -238,7 +322,7 @@ mod tests {
             ("$$open", "?"),
             ("$", "$"),
         ] {
-            assert_eq!(without_quoted(statement), bare, "{statement}");
+            assert_eq!(Bare::of(statement).text, bare, "{statement}");
         }
     }
 }

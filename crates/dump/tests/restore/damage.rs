@@ -148,3 +148,45 @@ async fn rows_that_do_not_fit_are_not_shown() {
         assert!(!error.to_string().contains(".. "), "{error}");
     }
 }
+
+/// Statements that fail have passwords in them.
+#[tokio::test]
+async fn passwords_in_statements_that_fail_are_not_shown() {
+    let Some(server) = start() else { return };
+    let (store, _, at) = backed_up(
+        &server,
+        "CREATE ROLE gone; CREATE EXTENSION postgres_fdw;
+         CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname 'geheim');
+         CREATE USER MAPPING FOR gone SERVER far OPTIONS (user 'x', password 'geheim');",
+    )
+    .await;
+    server.sql("shop", "DROP USER MAPPING FOR gone SERVER far; DROP ROLE gone");
+    let target = into(&server, "restored");
+    for (before, says) in [
+        ("", "ERROR:  role \"gone\" does not exist"),
+        (
+            "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw",
+            "ERROR:  server \"far\" already exists",
+        ),
+    ] {
+        empty(&server, "restored");
+        server.sql("restored", before);
+        let options = RestoreOptions { allow_non_empty: true, ..jobs() };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = std::sync::Mutex::new(file.reopen().unwrap());
+        let level = tracing::Level::TRACE;
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(log).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        let error = restored(&server, &target, &store, &at, options).await.unwrap_err();
+        tracing::warn!("this is written");
+        drop(guard);
+        let log = std::fs::read_to_string(file.path()).unwrap();
+        assert!(log.contains("this is written"), "{log}");
+        assert!(error.what().contains(says), "{error}");
+        let sources = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
+        let all: Vec<_> = sources.map(|error| format!("{error} {error:?}")).collect();
+        for text in all.iter().chain([&log]) {
+            assert!(!text.contains("geheim") && !text.contains("Command was"), "{text}");
+        }
+    }
+}
