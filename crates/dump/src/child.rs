@@ -54,7 +54,8 @@ impl Command {
         }
     }
 
-    /// What it writes to its standard error is not logged, since it is expected to complain.
+    /// What it writes to its standard error is not logged: it is expected to complain, or what it
+    /// complains of may be secret.
     #[must_use]
     pub fn discreet(mut self) -> Self {
         self.discreet = true;
