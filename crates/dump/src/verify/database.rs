@@ -185,6 +185,20 @@ impl<A: DatabaseAccess> Database<A> {
         Ok(made)
     }
 
+    /// Makes the schemas that a backup of chosen tables is in, owned by whoever restores.
+    pub(super) async fn make_schemas(&self, postgres: &Postgres, needs: &Needs) -> Result<()> {
+        if needs.schemas.is_empty() {
+            return Ok(());
+        }
+        let mut inside = self::session(&postgres.endpoint(&self.secret().await?)?).await?;
+        for schema in &needs.schemas {
+            let statement = format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(schema));
+            inside.execute(&statement).await.map_err(Error::from)?;
+        }
+        inside.close().await;
+        Ok(())
+    }
+
     /// Drops it, whoever is connected to it. What goes wrong is logged.
     pub(super) async fn remove(&self, postgres: &Postgres) {
         if let Err(error) = self.try_to_remove(postgres).await {

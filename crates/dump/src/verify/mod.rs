@@ -16,6 +16,8 @@ mod content;
 mod database;
 mod extensions;
 mod found;
+mod meaning;
+mod money;
 mod needs;
 mod pieces;
 mod privileges;
@@ -94,7 +96,7 @@ pub struct Verify<'a, R, A> {
 /// process, or of `postgres` or `nobody` where that is root. From the start of such a server on,
 /// this process is not dumpable (`PR_SET_DUMPABLE`).
 ///
-/// Subscriptions are not restored. A manifest that is there and cannot be read is a problem of
+/// Subscriptions and event triggers are not restored. A manifest that is there and cannot be read is a problem of
 /// the backup, unless a newer version wrote it.
 ///
 /// Memory is bounded whatever the size of the backup: about 20 MiB for each job, besides the

@@ -14,6 +14,8 @@ pub(super) struct Needs {
     pub(super) tablespaces: BTreeSet<String>,
     /// Roles that definitions name. Owners and grants are not restored.
     pub(super) roles: BTreeSet<String>,
+    /// Schemas of a backup of chosen tables.
+    pub(super) schemas: BTreeSet<String>,
 }
 
 impl Needs {
@@ -31,8 +33,26 @@ impl Needs {
                     .map(Into::into),
             );
         }
+        // Only a backup of everything has extensions, and some of them make their schemas.
+        if needs.extensions.is_empty() {
+            needs.schemas = schemas(toc);
+        }
         needs
     }
+}
+
+/// The schemas that entries are in and that neither an entry nor the server makes.
+fn schemas(toc: &Toc) -> BTreeSet<String> {
+    let mut schemas: BTreeSet<_> =
+        toc.entries.iter().map(|entry| entry.schema().into_owned()).collect();
+    schemas.retain(|name| {
+        let is_there = ["", "public", "information_schema"].contains(&name.as_str());
+        !is_there && !name.starts_with("pg_")
+    });
+    for entry in toc.entries.iter().filter(|entry| entry.is("SCHEMA")) {
+        schemas.remove(entry.name().as_ref());
+    }
+    schemas
 }
 
 fn is_known(role: &str) -> bool {
@@ -101,6 +121,26 @@ pub(super) fn schema_of_extension(entry: &Entry) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::postgres::toc::samples::{self, bytes};
+    use crate::engine::postgres::toc::{Section, Version};
+
+    #[test]
+    fn schemas_are_needed_that_nothing_makes() {
+        let entry = |desc: &str, schema: &str, name: &str| Entry {
+            namespace: bytes(schema),
+            ..samples::entry(1, desc, name, Section::PreData)
+        };
+        let mut entries = vec![
+            entry("TABLE", "app", "t"),
+            entry("TABLE", "public", "t"),
+            entry("TABLE", "own", "t"),
+            entry("SCHEMA", "", "own"),
+        ];
+        let needs = |entries: &Vec<_>| Needs::of(&samples::toc(Version::V1_15, entries.clone()));
+        assert_eq!(needs(&entries).schemas, BTreeSet::from(["app".to_owned()]));
+        entries.push(entry("EXTENSION", "", "postgis"));
+        assert!(needs(&entries).schemas.is_empty());
+    }
 
     #[test]
     fn roles_are_found_in_policies_and_mappings() {

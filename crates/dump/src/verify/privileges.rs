@@ -13,9 +13,8 @@ use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::wire::Session;
 
 /// Kinds of entries that only a superuser can make.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 8] = [
     "ACCESS METHOD",
-    "EVENT TRIGGER",
     "FOREIGN DATA WRAPPER",
     "OPERATOR CLASS",
     "OPERATOR FAMILY",
@@ -211,7 +210,6 @@ mod tests {
         let server =
             Server { trusted: set(&["sql", "plpgsql"]), settings: set(&["log_statement"]) };
         for (kind, statement) in [
-            ("EVENT TRIGGER", ""),
             ("FOREIGN DATA WRAPPER", ""),
             ("OPERATOR CLASS", ""),
             ("PUBLICATION", "CREATE PUBLICATION p FOR ALL TABLES WITH (publish = 'insert');"),

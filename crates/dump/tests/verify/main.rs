@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod damages;
+mod partial;
 mod privileges;
 mod stopping;
 #[path = "../support/mod.rs"]

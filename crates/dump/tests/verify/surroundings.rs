@@ -106,3 +106,52 @@ async fn subscriptions_are_left_out() {
     assert_eq!(ours(&server), 0);
     assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_subscription").trim(), "1");
 }
+
+/// What an event trigger does to rows while they are restored is not the backup's fault.
+#[tokio::test]
+async fn event_triggers_are_left_out() {
+    let Some(server) = shop() else { return };
+    server.sql(
+        "shop",
+        "CREATE TABLE app.audit (tag text);
+         CREATE FUNCTION app.note() RETURNS event_trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO app.audit VALUES (tg_tag); END';
+         CREATE MATERIALIZED VIEW app.totals AS SELECT sum(total) FROM app.orders;
+         CREATE MATERIALIZED VIEW app.sums AS SELECT * FROM app.totals;
+         CREATE UNIQUE INDEX ON app.totals (sum);
+         CREATE EVENT TRIGGER note ON ddl_command_end EXECUTE PROCEDURE app.note();
+         COMMENT ON EVENT TRIGGER note IS 'who did what'",
+    );
+    let backup = Backup::of(&server).await;
+    assert!(String::from_utf8_lossy(&backup.content("toc.dat")).contains("CREATE EVENT TRIGGER"));
+    for given in [None, Some(&server)] {
+        let done = verify(&backup, Level::Restore, given).await;
+        assert_eq!(done.problems, Vec::<String>::new());
+    }
+}
+
+/// Amounts are written by `lc_monetary`, which the server may have of another kind: so other rows
+/// in such tables are no damage.
+#[tokio::test]
+async fn rows_with_amounts_of_money_are_counted() {
+    let Some(server) = shop() else { return };
+    server.sql(
+        "shop",
+        "CREATE TYPE app.price AS (amount money, per text); CREATE DOMAIN app.fee AS money;
+         CREATE TABLE app.bills (amount money, bill numeric(5,2));
+         INSERT INTO app.bills VALUES ('12.50', 0.25);
+         CREATE TABLE app.prices (prices app.price[], price numeric(5,2));
+         INSERT INTO app.prices VALUES (ARRAY[('1'::money, 'kg')::app.price], 0.25);
+         CREATE TABLE app.fees (fee app.fee, fees numeric(5,2));
+         INSERT INTO app.fees VALUES ('3', 0.25);
+         CREATE TABLE app.plain (plain numeric(5,2)); INSERT INTO app.plain VALUES (0.25)",
+    );
+    let mut backup = Backup::of(&server).await;
+    for column in ["bill", "price", "fees", "plain"] {
+        let of = |scale| format!("{column} numeric(5,{scale})");
+        backup.replace_text(&of(2), &of(1));
+    }
+    let done = verify(&backup, Level::Restore, None).await;
+    let [problem] = done.problems.as_slice() else { panic!("{:?}", done.problems) };
+    assert!(problem.starts_with("table app.plain has 1 rows with the hash"), "{problem}");
+}
