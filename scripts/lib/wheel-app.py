@@ -50,8 +50,8 @@ app.synth()
 template = json.loads((out / "Wheel.template.json").read_text())
 kinds = [resource["Type"] for resource in template["Resources"].values()]
 for kind, count in {
-    "AWS::StepFunctions::StateMachine": 1,
-    "AWS::Batch::JobDefinition": 1,
+    "AWS::StepFunctions::StateMachine": 2,
+    "AWS::Batch::JobDefinition": 3,
     "AWS::CloudWatch::Alarm": 1,
     "AWS::EC2::SecurityGroupIngress": 1,
 }.items():
