@@ -17,7 +17,6 @@ mod database;
 mod extensions;
 mod found;
 mod meaning;
-mod money;
 mod needs;
 mod pieces;
 mod privileges;

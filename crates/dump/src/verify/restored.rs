@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 
 use super::archive::{difference, shown};
 use super::found::Found;
-use super::money::tables_with_money;
 use crate::engine::Postgres;
 use crate::engine::postgres::toc::{Entry, Toc};
-use crate::engine::postgres::verifying::{Readable, session, tables, tables_with_floats};
+use crate::engine::postgres::verifying::{
+    Readable, session, tables, tables_with_floats, tables_with_money,
+};
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Piece, Session};
 use crate::rows::{RowDigest, SplitRow};

@@ -39,7 +39,18 @@ pub(crate) async fn tables(session: &mut Session, major: u32) -> Result<Vec<Read
 pub(crate) async fn tables_with_floats(
     session: &mut Session,
 ) -> Result<BTreeSet<(String, String)>> {
-    let rows = session.query(TABLES_WITH_FLOATS).await.map_err(Error::from)?;
+    tables_with(session, FLOATS).await
+}
+
+/// The same of amounts of money, which are written by `lc_monetary`.
+pub(crate) async fn tables_with_money(session: &mut Session) -> Result<BTreeSet<(String, String)>> {
+    tables_with(session, MONEY).await
+}
+
+/// `condition` is one on a type `t`.
+async fn tables_with(session: &mut Session, condition: &str) -> Result<BTreeSet<(String, String)>> {
+    let sql = format!("{TABLES_BY_TYPE}{condition}");
+    let rows = session.query(&sql).await.map_err(Error::from)?;
     let read = |row: Vec<Option<String>>| {
         let [schema, name] = <[_; 2]>::try_from(row).ok()?;
         schema.zip(name)
@@ -47,9 +58,14 @@ pub(crate) async fn tables_with_floats(
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-/// `search_path` is empty. 700 and 701 are `float4` and `float8`; the elements of `point`, `lseg`
-/// and `box` lead there; 602, 604, 628 and 718 are `path`, `polygon`, `line` and `circle`.
-const TABLES_WITH_FLOATS: &str = "
+/// 700 and 701 are `float4` and `float8`; the elements of `point`, `lseg` and `box` lead there;
+/// 602, 604, 628 and 718 are `path`, `polygon`, `line` and `circle`.
+const FLOATS: &str = "t.oid IN (700, 701, 602, 604, 628, 718) OR (t.typtype = 'b' \
+    AND t.typelem = 0 AND t.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace)";
+const MONEY: &str = "t.oid = 'pg_catalog.money'::pg_catalog.regtype";
+
+/// `search_path` is empty. A condition on the type `t` of a part of the rows follows.
+const TABLES_BY_TYPE: &str = "
     WITH RECURSIVE part (relation, type) AS (
         SELECT c.oid, a.atttypid FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -71,8 +87,7 @@ const TABLES_WITH_FLOATS: &str = "
     JOIN pg_catalog.pg_type t ON t.oid = p.type
     JOIN pg_catalog.pg_class c ON c.oid = p.relation
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE t.oid IN (700, 701, 602, 604, 628, 718) OR (t.typtype = 'b' AND t.typelem = 0
-    AND t.typnamespace <> 'pg_catalog'::pg_catalog.regnamespace)";
+    WHERE ";
 
 impl Readable {
     pub(crate) fn schema(&self) -> &str {
