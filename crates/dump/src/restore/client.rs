@@ -265,8 +265,13 @@ const RULES: &[Rule] = &[
     },
     Rule { says: &["tablespace \""], hint: "Make the tablespaces of the source first" },
     Rule {
-        says: &["could not open large object file", "No space left on device"],
+        says: &["could not open large object file"],
         hint: "Give the scratch directory room for the large objects of the backup",
+    },
+    // It writes no files itself: the server says so.
+    Rule {
+        says: &["No space left on device"],
+        hint: "Give the server that is restored into more room on its disk",
     },
     Rule {
         says: &["unsupported version", "server version mismatch"],

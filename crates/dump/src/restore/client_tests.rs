@@ -55,6 +55,11 @@ fn failures_are_told_apart() {
         ("pg_restore: error: ERROR:  relation \"t\" already exists", ErrorClass::Engine, "clean"),
         ("pg_restore: error: ERROR:  role \"app\" does not exist", ErrorClass::Engine, "no-owner"),
         (
+            "pg_restore: error: ERROR:  could not extend file \"base/5/16\": No space left on device",
+            ErrorClass::Engine,
+            "Give the server",
+        ),
+        (
             "connection to server at \"h\" failed: FATAL:  role \"app\" does not exist",
             ErrorClass::Credentials,
             "username",
