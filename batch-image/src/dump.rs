@@ -18,6 +18,7 @@ use autodump_dump::run::{self, DumpJob, Settings};
 
 use crate::environment::Variables;
 use crate::environment::dump::Environment;
+use crate::refusal;
 use crate::stop::or_stopped;
 
 pub(crate) async fn run(
@@ -105,12 +106,8 @@ fn job(
 /// The job's role may look at a secret only while it bears the schedule tag, so a secret
 /// that lost its tag, or was deleted, is refused rather than missing.
 fn refused(error: Error) -> Error {
-    if error.class() != ErrorClass::Credentials {
-        return error;
-    }
-    Error::new(
-        error.class(),
-        error.what(),
+    refusal::explained(
+        error,
         "The schedule tag was removed meanwhile, or the secret was deleted, or its resource \
          policy or KMS key refuses the job's role",
     )

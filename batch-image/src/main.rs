@@ -12,6 +12,7 @@ use self::environment::{Variables, Verb};
 mod dump;
 mod environment;
 mod log;
+mod refusal;
 mod restore;
 mod stop;
 mod verify;

@@ -11,13 +11,14 @@ use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::SecretValue;
-use autodump_core::{Error, ErrorClass, Result};
+use autodump_core::{Error, Result};
 use autodump_dump::engine::Postgres;
 use autodump_dump::progress::mb_per_second;
 use autodump_dump::restore::{self, Event, Log, Restore, Watcher};
 
 use crate::environment::Variables;
 use crate::environment::restore::Environment;
+use crate::refusal;
 
 /// How often progress is logged.
 const PROGRESS: Duration = Duration::from_secs(30);
@@ -73,17 +74,12 @@ impl DatabaseAccess for Target {
 
 /// The job's role may read a secret only if it says that its database may be restored into.
 fn refused(error: Error) -> Error {
-    if error.class() != ErrorClass::Credentials {
-        return error;
-    }
-    Error::new(
-        error.class(),
-        error.what(),
+    refusal::explained(
+        error,
         "A restore may write only into a database whose secret bears the tag restore-target of \
          AutoDump's prefix, with the exact value yes; look also at the secret's resource policy \
          and its KMS key",
     )
-    .caused_by(error)
 }
 
 /// How far the restore is.
@@ -132,6 +128,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use autodump_core::ErrorClass;
+
     use super::*;
 
     #[test]
