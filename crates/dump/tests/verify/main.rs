@@ -144,6 +144,22 @@ impl Backup {
     }
 }
 
+/// SQL of a materialised view in `schema` that cannot be filled by a superuser of a verification,
+/// as far as `where_too` holds: nothing, or `AND …`.
+fn refuses(schema: &str, where_too: &str) -> String {
+    format!(
+        "CREATE FUNCTION {schema}.refuse() RETURNS int LANGUAGE plpgsql AS $$
+        BEGIN
+            IF current_database() ~ '^autodump_verify_' {where_too}
+                AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
+                RAISE EXCEPTION 'this is restored as superuser';
+            END IF;
+            RETURN 1;
+        END $$;
+        CREATE MATERIALIZED VIEW {schema}.refused AS SELECT {schema}.refuse();"
+    )
+}
+
 fn described(key: &str, content: &[u8], segments: Vec<u64>) -> Object {
     let crc = checksum(CrcAlgorithm::Crc64Nvme, content);
     Object {

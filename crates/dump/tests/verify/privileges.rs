@@ -3,21 +3,7 @@
 use autodump_core::ErrorClass;
 use autodump_core::verification::Level;
 
-use super::{Backup, shop, tried, verify};
-
-/// What runs where the materialised view is filled, and does not do so as superuser of a
-/// verification.
-const REFUSES: &str = r"
-    CREATE FUNCTION app.refuse() RETURNS int LANGUAGE plpgsql AS $$
-    BEGIN
-        IF current_database() ~ '^autodump_verify_'
-            AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
-            RAISE EXCEPTION 'this is restored as superuser';
-        END IF;
-        RETURN 1;
-    END $$;
-    CREATE MATERIALIZED VIEW app.refused AS SELECT app.refuse();
-";
+use super::{Backup, refuses, shop, tried, verify};
 
 /// A server of an ordinary role, who makes a mapping for herself.
 const MAPPING: &str = "
@@ -32,7 +18,7 @@ const MAPPING: &str = "
 #[tokio::test]
 async fn a_mapping_of_an_ordinary_role_is_no_reason_for_a_superuser() {
     let Some(server) = shop() else { return };
-    server.sql("shop", REFUSES);
+    server.sql("shop", &refuses("app", ""));
     server.sql("shop", MAPPING);
     let done = verify(&Backup::of(&server).await, Level::Restore, None).await;
     assert_eq!(done.problems, Vec::<String>::new());
@@ -71,7 +57,7 @@ async fn a_range_in_a_circle_is_no_reason_for_a_superuser() {
         eprintln!("SKIPPED: functions with a parsed body need PostgreSQL 14");
         return;
     }
-    server.sql("shop", REFUSES);
+    server.sql("shop", &refuses("app", ""));
     server.sql(
         "shop",
         "GRANT ALL ON SCHEMA app TO alice; SET ROLE alice;

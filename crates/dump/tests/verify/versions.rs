@@ -10,7 +10,7 @@ use autodump_dump::verify::run;
 use super::support::backup::{jobs, verification};
 use super::support::exotic;
 use super::support::postgres::{Server, has_clients, installed, major, others, start_in};
-use super::{Backup, at, is_empty, scratch};
+use super::{Backup, at, is_empty, refuses, scratch};
 
 /// Everything that PostgreSQL has, of every version that is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,25 +23,17 @@ async fn an_exotic_backup_of_every_version_passes() {
         exotic::make(&server);
         exotic_passes(&server, &bin).await;
         // The same without what only a superuser can restore.
-        let port = server.sql("postgres", "SHOW port");
-        server.sql("shop", &NOT_FOR_SUPERUSERS.replace("PORT", port.trim()));
+        server.sql("shop", NEED_SUPERUSERS);
+        let elsewhere = format!("AND inet_server_port() <> {}", server.port);
+        server.sql("shop", &refuses("exotic", &elsewhere));
         exotic_passes(&server, &bin).await;
     }
 }
 
-const NOT_FOR_SUPERUSERS: &str = r#"
+const NEED_SUPERUSERS: &str = r#"
     DROP EVENT TRIGGER watch_commands; DROP EVENT TRIGGER "is off";
     DROP PUBLICATION "every table"; DROP PUBLICATION IF EXISTS whole_schema;
     DROP FOREIGN DATA WRAPPER no_handler CASCADE; DROP TYPE exotic.not_defined;
-    CREATE FUNCTION exotic.refuse() RETURNS int LANGUAGE plpgsql AS $$
-    BEGIN
-        IF current_database() ~ '^autodump_verify_' AND inet_server_port() <> PORT
-            AND (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) THEN
-            RAISE EXCEPTION 'this is restored as superuser';
-        END IF;
-        RETURN 1;
-    END $$;
-    CREATE MATERIALIZED VIEW exotic.refused AS SELECT exotic.refuse();
 "#;
 
 async fn exotic_passes(server: &Server, bin: &Path) {
