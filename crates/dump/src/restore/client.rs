@@ -273,6 +273,12 @@ const RULES: &[Rule] = &[
         says: &["No space left on device"],
         hint: "Give the server that is restored into more room on its disk",
     },
+    // What is known to block each other is not restored in parallel: `order`.
+    Rule {
+        says: &["deadlock detected"],
+        hint: "Restore with jobs = 1, which does one thing at a time, and see that nobody else uses \
+               the database",
+    },
     Rule {
         says: &["unsupported version", "server version mismatch"],
         hint: "Use an image with newer PostgreSQL clients",

@@ -52,6 +52,7 @@ fn drops_are_cut_out_of_a_script() {
 #[test]
 fn failures_are_told_apart() {
     for (stderr, class, hint) in [
+        ("pg_restore: error: ERROR:  deadlock detected", ErrorClass::Engine, "jobs = 1"),
         ("pg_restore: error: ERROR:  relation \"t\" already exists", ErrorClass::Engine, "clean"),
         ("pg_restore: error: ERROR:  role \"app\" does not exist", ErrorClass::Engine, "no-owner"),
         (

@@ -64,8 +64,9 @@ impl Circumstances<'_> {
 }
 
 /// What servers and clients say about themselves rather than about what is restored.
-const OF_THE_SERVER: [&str; 26] = [
+const OF_THE_SERVER: [&str; 27] = [
     "was killed by signal",
+    "deadlock detected",
     "is not available",
     "could not open extension control file",
     "could not open dictionary file",

@@ -40,6 +40,7 @@ fn what_the_server_lacks_is_told_from_what_is_wrong_with_the_backup() {
         "only superuser can define a leakproof function",
         "invalid input syntax for type money: \"1.000,00 €\"",
         "pg_restore was killed by signal 9 and wrote no error",
+        "could not execute query: ERROR:  deadlock detected (INDEX ATTACH app t_pkey alice)",
         "permission denied for table t (TABLE app t alice)",
     ] {
         assert!(is_of_the_server(says), "{says}");
@@ -49,6 +50,7 @@ fn what_the_server_lacks_is_told_from_what_is_wrong_with_the_backup() {
         "relation \"app.t\" does not exist",
         "relation \"superuser_log\" does not exist",
         "relation \"app.role\" does not exist",
+        "relation \"deadlock detected\" does not exist",
         "ERROR:  division by zero (MATERIALIZED VIEW DATA app superuser_log alice)",
         "invalid input syntax for type integer: \"x\"",
     ] {

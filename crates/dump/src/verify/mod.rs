@@ -95,8 +95,8 @@ pub struct Verify<'a, R, A> {
 /// process, or of `postgres` or `nobody` where that is root. From the start of such a server on,
 /// this process is not dumpable (`PR_SET_DUMPABLE`).
 ///
-/// Subscriptions and event triggers are not restored. A manifest that is there and cannot be read is a problem of
-/// the backup, unless a newer version wrote it.
+/// Subscriptions and event triggers are not restored. A manifest that is there and cannot be read
+/// is a problem of the backup, unless a newer version wrote it.
 ///
 /// Memory is bounded whatever the size of the backup: about 20 MiB for each job, besides the
 /// table of contents.
