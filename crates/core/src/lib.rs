@@ -18,6 +18,7 @@ pub mod restore;
 pub mod scan;
 pub mod schedule;
 pub mod secret;
+pub mod table;
 pub mod tags;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -146,6 +146,30 @@ pub trait Upload: Send + Sync + 'static {
     fn abort(&self) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// What became of a put that may find an object there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is there now.
+    Written,
+    /// An object of that key was there already, and is as it was. It may be one that this very
+    /// put wrote, where its answer was lost.
+    AlreadyThere,
+}
+
+/// Writes and removes small objects, in one request each.
+pub trait ObjectWriter: Sync {
+    /// Puts an object of at most 5 GiB, if there is none of that key.
+    fn put(
+        &self,
+        location: &ObjectLocation,
+        content_type: &str,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Put>> + Send;
+
+    /// Removes objects, those that are not there without an error.
+    fn remove(&self, bucket: &str, keys: &[String]) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// An object that a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

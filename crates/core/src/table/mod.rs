@@ -1,0 +1,7 @@
+//! DynamoDB tables: what is decided of them before a byte is read.
+//!
+//! How a backup of a table is laid out and made: `docs/adr/0006-tables-by-segments.md`.
+
+pub mod layout;
+pub mod plan;
+pub mod ports;

@@ -1,0 +1,47 @@
+//! What backups and restores of tables need from the world.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+
+/// One page of a parallel scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// From 0.
+    pub segment: u32,
+    /// 1 to 1,000,000.
+    pub total_segments: u32,
+    /// Where to go on: the JSON text of the last page's `LastEvaluatedKey`.
+    pub from: Option<String>,
+    /// Read what was written last, at twice the price.
+    pub consistent: bool,
+    /// The most items of the page; else as many as make 1 MiB.
+    pub limit: Option<u32>,
+}
+
+/// What became of a request that may be throttled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// It was answered.
+    Done(T),
+    /// The table has no capacity left for it now: to be asked again, later.
+    Throttled,
+}
+
+/// Reads one table. An error of class [`ErrorClass::Configuration`] means that the table is
+/// not there any more.
+///
+/// [`ErrorClass::Configuration`]: crate::ErrorClass::Configuration
+pub trait TableReader: Send + Sync {
+    /// The body of `Scan`'s answer, whole and as it came: its CRC-32 has been checked.
+    fn page(&self, request: &PageRequest) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
+}
+
+/// Writes one table.
+pub trait TableWriter: Send + Sync {
+    /// `BatchWriteItem` for these items, 1 to 25, each the JSON text of an item. Gives the body
+    /// of its answer, whole and as it came.
+    fn write(&self, items: &[Bytes]) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
+}
