@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::error::Result;
 
@@ -44,4 +45,38 @@ pub trait TableWriter: Send + Sync {
     /// `BatchWriteItem` for these items, 1 to 25, each the JSON text of an item. Gives the body
     /// of its answer, whole and as it came.
     fn write(&self, items: &[Bytes]) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
+}
+
+/// What a service says to a call of its control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Called {
+    /// The JSON of its answer.
+    Answered(Value),
+    /// It understood, and refuses.
+    Refused {
+        /// Such as `ResourceNotFoundException`.
+        code: String,
+        /// In words.
+        message: String,
+    },
+}
+
+/// Calls operations on tables by their names, with input and output in the service's own JSON: what a
+/// newer version of the service adds is not lost on its way from a table's description to another
+/// table.
+pub trait TableService: Send + Sync {
+    /// Calls an operation of DynamoDB (`DescribeTable`, `CreateTable`, …). Throttling and faults of
+    /// the service are waited out within; they, and missing rights, are errors.
+    fn dynamodb(
+        &self,
+        operation: &str,
+        input: Value,
+    ) -> impl Future<Output = Result<Called>> + Send;
+
+    /// Calls an operation of Application Auto Scaling (`DescribeScalableTargets`, …).
+    fn auto_scaling(
+        &self,
+        operation: &str,
+        input: Value,
+    ) -> impl Future<Output = Result<Called>> + Send;
 }
