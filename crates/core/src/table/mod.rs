@@ -2,6 +2,8 @@
 //!
 //! How a backup of a table is laid out and made: `docs/adr/0006-tables-by-segments.md`.
 
+pub mod choose;
 pub mod layout;
+pub mod manifest;
 pub mod plan;
 pub mod ports;

@@ -46,8 +46,6 @@ pub enum Method {
 pub struct Export {
     /// Makes a second request the same export.
     pub client_token: String,
-    /// The moment whose content is exported.
-    pub export_time: DateTime<Utc>,
 }
 
 /// A parallel scan.
