@@ -177,6 +177,8 @@ pub struct Listed {
     pub key: String,
     /// Length in bytes.
     pub bytes: u64,
+    /// The store's name for this very content, without quotes; empty where it gives none.
+    pub etag: String,
 }
 
 /// Reads what a store holds. The dumper has none: it cannot read a backup.

@@ -59,7 +59,8 @@ impl ObjectReader for S3Store {
             let page = page.map_err(|error| read_failure("cannot be listed", &location, error))?;
             listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let bytes = object.size.and_then(|size| u64::try_from(size).ok())?;
-                Some(Listed { key: object.key?, bytes })
+                let etag = object.e_tag.unwrap_or_default().trim_matches('"').to_owned();
+                Some(Listed { key: object.key?, bytes, etag })
             }));
         }
         // Directory buckets list in no order.

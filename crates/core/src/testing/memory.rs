@@ -172,7 +172,13 @@ impl ObjectReader for MemoryStore {
         let from = (bucket.to_owned(), prefix.to_owned());
         let fits = |found: &&(String, String)| found.0 == bucket && found.1.starts_with(prefix);
         let listed = state.objects.range(from..).take_while(|(found, _)| fits(found));
-        Ok(listed.map(|((_, key), o)| Listed { key: key.clone(), bytes: o.length }).collect())
+        Ok(listed
+            .map(|((_, key), o)| Listed {
+                key: key.clone(),
+                bytes: o.length,
+                etag: format!("{:016x}", o.crc64nvme),
+            })
+            .collect())
     }
 }
 

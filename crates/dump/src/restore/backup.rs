@@ -2,62 +2,30 @@
 
 use autodump_core::compression::Algorithm;
 use autodump_core::manifest::{Manifest, Object};
-use autodump_core::ports::{Content, ObjectLocation, ObjectReader};
+use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result};
 use sha2::{Digest, Sha256};
 
 use crate::codec;
+use crate::object::{AnyManifest, broken, read_all, read_any_manifest, uri};
 
-/// The version of manifests that is understood.
-const VERSION: u32 = 1;
-/// A manifest or a table of contents that is longer is none of ours.
-const LONGEST: usize = 256 << 20;
 const TOC: &str = "toc.dat";
 
-/// Reads a manifest. One that is not there, cannot be read or has an unknown version is an
-/// error of class [`ErrorClass::Verification`].
+/// Reads the manifest of a database's backup. One that is not there, cannot be read or has an
+/// unknown version is an error of class [`ErrorClass::Verification`]; that of a table is one of
+/// class [`ErrorClass::Configuration`].
 pub async fn read_manifest<R: ObjectReader>(
     reader: &R,
     location: &ObjectLocation,
 ) -> Result<Manifest> {
-    let uri = uri(location);
-    let bytes = read_all(reader, location).await?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes)
-        .map_err(|error| broken(format!("the manifest {uri} is no JSON: {error}")))?;
-    match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(version) if version == u64::from(VERSION) => {}
-        Some(version) => {
-            return Err(Error::new(
-                ErrorClass::Verification,
-                format!("the manifest {uri} has version {version}, and {VERSION} is understood"),
-                "Use the version of AutoDump that wrote it, or a newer one",
-            ));
-        }
-        None => return Err(broken(format!("the manifest {uri} has no version"))),
+    match read_any_manifest(reader, location).await? {
+        AnyManifest::Database(manifest) => Ok(*manifest),
+        AnyManifest::Table(table) => Err(Error::new(
+            ErrorClass::Configuration,
+            format!("{} is the backup of the DynamoDB table {}", uri(location), table.database),
+            "Name the backup of a database",
+        )),
     }
-    serde_json::from_value(value)
-        .map_err(|error| broken(format!("the manifest {uri} is not understood: {error}")))
-}
-
-fn broken(what: String) -> Error {
-    Error::new(ErrorClass::Verification, what, "Use another backup, and find out what changed it")
-}
-
-/// `s3://bucket/key`.
-pub(super) fn uri(location: &ObjectLocation) -> String {
-    format!("s3://{}/{}", location.bucket, location.key)
-}
-
-async fn read_all<R: ObjectReader>(reader: &R, location: &ObjectLocation) -> Result<Vec<u8>> {
-    let mut content = reader.get(location, None).await?;
-    let mut bytes = Vec::new();
-    while let Some(more) = content.next().await? {
-        bytes.extend_from_slice(&more);
-        if bytes.len() > LONGEST {
-            return Err(broken(format!("{} has more than {LONGEST} bytes", uri(location))));
-        }
-    }
-    Ok(bytes)
 }
 
 /// A backup and where it lies now.

@@ -355,7 +355,7 @@ fn of_table(error: Error, table: &Table) -> Error {
 
 fn in_object(error: Error, piece: &Piece) -> Error {
     let Some(part) = piece.parts.first() else { return error };
-    let uri = super::backup::uri(&part.location);
+    let uri = crate::object::uri(&part.location);
     let place = match &part.range {
         Some(range) => format!("bytes {} to {} of {uri}", range.start, range.end),
         None => uri,
