@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{
-    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, PartReceipt, Upload,
+    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
+    PartReceipt, Put, Upload,
 };
 
 /// The kinds of calls that a store gets.
@@ -26,6 +27,10 @@ pub enum Call {
     Get,
     /// [`ObjectReader::list`].
     List,
+    /// [`ObjectWriter::put`].
+    Put,
+    /// [`ObjectWriter::remove`].
+    Remove,
 }
 
 /// Which calls fail, and how.
@@ -180,6 +185,16 @@ impl<S: ObjectReader> ObjectReader for FaultyStore<S> {
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
         self.plan.pass(Call::List, self.inner.list(bucket, prefix)).await
+    }
+}
+
+impl<S: ObjectWriter> ObjectWriter for FaultyStore<S> {
+    async fn put(&self, location: &ObjectLocation, content_type: &str, body: Bytes) -> Result<Put> {
+        self.plan.pass(Call::Put, self.inner.put(location, content_type, body)).await
+    }
+
+    async fn remove(&self, bucket: &str, keys: &[String]) -> Result<()> {
+        self.plan.pass(Call::Remove, self.inner.remove(bucket, keys)).await
     }
 }
 

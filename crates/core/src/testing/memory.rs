@@ -9,7 +9,8 @@ use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{
-    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, PartReceipt, Upload,
+    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
+    PartReceipt, Put, Upload,
 };
 
 /// S3's lower limit for every part but the last.
@@ -179,6 +180,32 @@ impl ObjectReader for MemoryStore {
                 etag: format!("{:016x}", o.crc64nvme),
             })
             .collect())
+    }
+}
+
+impl ObjectWriter for MemoryStore {
+    async fn put(&self, location: &ObjectLocation, content_type: &str, body: Bytes) -> Result<Put> {
+        let key = (location.bucket.clone(), location.key.clone());
+        let mut state = self.state();
+        if state.objects.contains_key(&key) {
+            return Ok(Put::AlreadyThere);
+        }
+        let object = StoredObject {
+            content_type: content_type.to_owned(),
+            length: body.len() as u64,
+            crc64nvme: checksum(CrcAlgorithm::Crc64Nvme, &body),
+            content: if self.keeps_content { body } else { Bytes::new() },
+        };
+        state.objects.insert(key, object);
+        Ok(Put::Written)
+    }
+
+    async fn remove(&self, bucket: &str, keys: &[String]) -> Result<()> {
+        let mut state = self.state();
+        for key in keys {
+            state.objects.remove(&(bucket.to_owned(), key.clone()));
+        }
+        Ok(())
     }
 }
 
