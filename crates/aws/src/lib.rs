@@ -1,6 +1,7 @@
 //! The only code of AutoDump that names an AWS SDK crate: one file per service need, each an
 //! adapter of a port of `autodump_core`.
 
+pub mod batch;
 pub mod config;
 pub mod database;
 pub mod emf;
@@ -8,5 +9,6 @@ pub mod executions;
 mod failure;
 #[cfg(test)]
 mod replay;
+pub mod runs;
 pub mod s3;
 pub mod secrets;

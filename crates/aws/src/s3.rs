@@ -23,6 +23,7 @@ use bytes::Bytes;
 mod complete;
 mod failure;
 mod read;
+mod unfinished;
 
 pub use self::read::S3Content;
 

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 mod backup;
+mod cancel;
 mod place;
 mod restore;
 mod screen;
@@ -19,7 +20,7 @@ mod show;
 mod target;
 mod verify;
 
-/// Restores and verifies AutoDump's backups.
+/// Restores and verifies AutoDump's backups, and cancels runs.
 ///
 /// AWS is reached as its SDK is configured: environment, profile, or the role of the machine.
 #[derive(Debug, Parser)]
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Cancel(cancel::Arguments),
     Restore(restore::Arguments),
     Verify(verify::Arguments),
 }
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let json = match &cli.verb {
+        Verb::Cancel(arguments) => arguments.json,
         Verb::Restore(arguments) => arguments.json,
         Verb::Verify(arguments) => arguments.json,
     };
@@ -68,6 +71,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
     runtime.block_on(async {
         let stop = signals::requested()?;
         match verb {
+            Verb::Cancel(arguments) => Box::pin(cancel::run(arguments, stop)).await,
             Verb::Restore(arguments) => Box::pin(restore::run(arguments, stop)).await,
             Verb::Verify(arguments) => Box::pin(verify::run(arguments, stop)).await,
         }

@@ -3,6 +3,7 @@
 
 use autodump_core::Error;
 use autodump_core::verification::Verification;
+use autodump_dump::cancel::Cancelled;
 use autodump_dump::restore::{Event, Phase, Plan, PlannedTable, Restored, Watcher};
 use autodump_dump::verify;
 use serde_json::json;
@@ -136,6 +137,26 @@ pub(crate) fn verification(verification: &Verification, json: bool) {
     );
     for problem in &verification.problems {
         println!("  {problem}");
+    }
+}
+
+/// What was cancelled.
+pub(crate) fn cancelled(done: &Cancelled, json: bool) {
+    if json {
+        print(&json!({ "event": "cancelled", "result": done }));
+        return;
+    }
+    println!(
+        "{}",
+        if done.stopped { "The execution was stopped." } else { "It had ended already." }
+    );
+    for job in &done.jobs {
+        println!("Ended: the job {job}.");
+    }
+    if let Some(backup) = &done.backup {
+        println!("Its backup was complete before, and stays: {backup}");
+    } else if done.objects + done.uploads > 0 {
+        println!("Removed: {} objects and {} uploads.", done.objects, done.uploads);
     }
 }
 

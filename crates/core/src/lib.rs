@@ -15,6 +15,7 @@ pub mod options;
 pub mod pattern;
 pub mod ports;
 pub mod restore;
+pub mod runs;
 pub mod scan;
 pub mod schedule;
 pub mod secret;

@@ -170,6 +170,29 @@ pub trait ObjectWriter: Sync {
     fn remove(&self, bucket: &str, keys: &[String]) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// An upload that was begun, and is neither completed nor aborted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The full key.
+    pub key: String,
+    /// The store's name for the upload.
+    pub id: String,
+}
+
+/// Finds and ends uploads that somebody else began. What an operator has; the dumper ends its own.
+pub trait Unfinishing: Sync {
+    /// The unfinished uploads whose keys begin with `prefix`.
+    fn unfinished(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> impl Future<Output = Result<Vec<Unfinished>>> + Send;
+
+    /// Throws one away. One that is gone is no error.
+    fn abandon(&self, bucket: &str, upload: &Unfinished)
+    -> impl Future<Output = Result<()>> + Send;
+}
+
 /// An object that a listing showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

@@ -6,6 +6,7 @@
 //! before its manifest is there.
 
 mod assembly;
+pub mod cancel;
 pub mod child;
 pub mod codec;
 pub mod engine;

@@ -10,7 +10,7 @@ use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{
     Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
-    PartReceipt, Put, Upload,
+    PartReceipt, Put, Unfinished, Unfinishing, Upload,
 };
 
 /// S3's lower limit for every part but the last.
@@ -274,6 +274,23 @@ impl Upload for MemoryUpload {
 
     async fn abort(&self) -> Result<()> {
         self.store.state().open.remove(&self.id);
+        Ok(())
+    }
+}
+
+impl Unfinishing for MemoryStore {
+    async fn unfinished(&self, bucket: &str, prefix: &str) -> Result<Vec<Unfinished>> {
+        let state = self.state();
+        let is_below = |at: &ObjectLocation| at.bucket == bucket && at.key.starts_with(prefix);
+        let open = state.open.iter().filter(|(_, open)| is_below(&open.location));
+        Ok(open
+            .map(|(id, open)| Unfinished { key: open.location.key.clone(), id: id.to_string() })
+            .collect())
+    }
+
+    async fn abandon(&self, _: &str, upload: &Unfinished) -> Result<()> {
+        let id: u64 = upload.id.parse().map_err(|_| refused("there never was such an upload"))?;
+        self.state().open.remove(&id);
         Ok(())
     }
 }
