@@ -2,8 +2,8 @@
 //!
 //! Every part and every object carries its CRC64-NVME, so that S3 itself refuses what was
 //! damaged on the way, and an object appears only if its length and checksum are those of
-//! the stream that was dumped. Nothing here deletes an object, and only verification and
-//! restore read one: the dumper's role could not.
+//! the stream that was dumped. The dumper's role may read and delete only the state of a run
+//! that it makes (`docs/adr/0006-tables-by-segments.md`), never a backup.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,6 +24,7 @@ mod complete;
 mod failure;
 mod read;
 mod unfinished;
+mod write;
 
 pub use self::read::S3Content;
 

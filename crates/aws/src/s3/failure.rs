@@ -29,11 +29,16 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
 /// a completion's status is sent before its outcome is known.
 const PASSING: [&str; 4] = ["InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"];
 
+/// Whether this code says that it is worth trying again.
+pub(super) fn is_passing(code: &str) -> bool {
+    PASSING.contains(&code)
+}
+
 /// Whether the request may have taken effect although it failed.
 pub(super) fn is_unclear<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ServiceError(answer) => {
-            answer.raw().status().is_server_error() || PASSING.contains(&code(error))
+            answer.raw().status().is_server_error() || is_passing(code(error))
         }
         SdkError::DispatchFailure(_) => !nobody(error),
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,

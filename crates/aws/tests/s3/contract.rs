@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use autodump_aws::s3::Options;
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::testing::contract::{Inspect, Strictness, all};
-use autodump_core::testing::reading;
+use autodump_core::testing::{reading, writing};
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -64,6 +64,20 @@ async fn a_real_server_is_read_as_the_contract_says() {
     std::fs::create_dir(root.path().join("backups")).unwrap();
     let store = super::store(&serve(root.path()).await, Options::default()).await;
     reading::all(&store, "backups").await;
+}
+
+/// The contract but for writers that race: s3s-fs 0.14 looks whether an object is there, and
+/// then writes it. That the condition is sent is tested in `writes.rs`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_is_written_to_as_the_contract_says() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("backups")).unwrap();
+    let store = super::store(&serve(root.path()).await, Options::default()).await;
+    writing::puts_what_is_not_there(&store, "backups").await;
+    writing::keeps_what_is_there(&store, "backups").await;
+    writing::removes_what_is_named_and_nothing_else(&store, "backups").await;
+    writing::removes_many(&store, "backups").await;
+    writing::puts_again_what_was_removed(&store, "backups").await;
 }
 
 /// More than the thousand that a page holds.

@@ -5,6 +5,7 @@ mod contract;
 mod reads;
 mod requests;
 mod scripted;
+mod writes;
 
 use autodump_aws::s3::{Options, S3Store};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
