@@ -12,7 +12,9 @@ pub mod faulty;
 pub mod memory;
 pub mod reading;
 pub mod writing;
+pub mod tables;
 
 pub use access::FixedAccess;
 pub use faulty::{Call, Cut, Fault, FaultyStore};
 pub use memory::{MemoryStore, StoredObject};
+pub use tables::{MemoryTables, MemoryWriter};
