@@ -2,13 +2,14 @@
 //!
 //! How a backup of a table is laid out and made: `docs/adr/0006-tables-by-segments.md`.
 
-pub mod choose;
 pub mod arn;
 pub mod calls;
+pub mod choose;
 pub mod definition;
 pub mod description;
 pub mod layout;
 pub mod manifest;
 pub mod plan;
+pub mod planner;
 pub mod ports;
 pub mod read;

@@ -11,8 +11,8 @@ pub mod contract;
 pub mod faulty;
 pub mod memory;
 pub mod reading;
-pub mod writing;
 pub mod tables;
+pub mod writing;
 
 pub use access::FixedAccess;
 pub use faulty::{Call, Cut, Fault, FaultyStore};

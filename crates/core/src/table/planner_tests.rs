@@ -1,0 +1,195 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::table::choose::Who;
+use crate::testing::{MemoryStore, MemoryTables};
+
+const BUCKET: &str = "backups";
+const EXPORT: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/export/01-a";
+
+fn golden() -> Value {
+    serde_json::from_str(include_str!("../../../../contract/planner.json")).unwrap()
+}
+
+fn request() -> PlanRequest {
+    match serde_json::from_value(golden()["plan"]["event"].clone()).unwrap() {
+        Request::Plan(request) => request,
+        Request::Follow(request) => panic!("{request:?}"),
+    }
+}
+
+fn wanted(method: Option<Who>) -> Wanted {
+    Wanted {
+        method,
+        segments: Some(7),
+        max_read_percent: None,
+        consistent: false,
+        compression: "zstd:1".to_owned(),
+        vcpu: 1,
+        memory_mib: 2048,
+    }
+}
+
+/// A table, and exports that are described by what is set.
+struct Tables {
+    tables: MemoryTables,
+    exports: Mutex<Vec<Value>>,
+    described: Value,
+}
+
+impl Tables {
+    async fn new(described: Value) -> Self {
+        let tables = MemoryTables::new("eu-central-1", "111122223333");
+        let create = json!({
+            "TableName": "orders",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        tables.dynamodb("CreateTable", create).await.unwrap();
+        for _ in 0..3 {
+            tables.dynamodb("DescribeTable", json!({"TableName": "orders"})).await.unwrap();
+        }
+        Self { tables, exports: Mutex::default(), described }
+    }
+
+    async fn recoverable(self) -> Self {
+        let input = json!({"TableName": "orders",
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
+        self.tables.dynamodb("UpdateContinuousBackups", input).await.unwrap();
+        self
+    }
+}
+
+impl TableService for Tables {
+    async fn dynamodb(&self, operation: &str, input: Value) -> Result<Called> {
+        let answer = match operation {
+            "ExportTableToPointInTime" => {
+                self.exports.lock().unwrap().push(input);
+                json!({"ExportArn": EXPORT})
+            }
+            "DescribeExport" => self.described.clone(),
+            _ => return self.tables.dynamodb(operation, input).await,
+        };
+        Ok(Called::Answered(json!({"ExportDescription": answer})))
+    }
+
+    async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Called> {
+        self.tables.auto_scaling(operation, input).await
+    }
+}
+
+fn planner<'a>(tables: &'a Tables, store: &'a MemoryStore) -> Planner<'a, Tables, MemoryStore> {
+    Planner { tables, store, bucket: BUCKET, kms_key: None }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T08:00:41Z".parse().unwrap()
+}
+
+fn directory_of(request: &PlanRequest) -> String {
+    directory(&request.resource_arn, request.start, &request.execution_arn)
+}
+
+#[tokio::test]
+async fn the_first_plan_holds() {
+    let (tables, store) = (Tables::new(Value::Null).await, MemoryStore::default());
+    let planner = planner(&tables, &store);
+    let planned = planner.plan(&request(), &wanted(None), now()).await.unwrap();
+    assert_eq!(serde_json::to_value(&planned).unwrap(), golden()["plan"]["answers"][0]);
+    let plan = read_plan(&store, BUCKET, &directory_of(&request())).await.unwrap();
+    assert_eq!((plan.planned_at, &plan.resource_arn), (now(), &request().resource_arn));
+    assert_eq!(plan.definition["create"]["BillingMode"], "PAY_PER_REQUEST");
+    // Another one that asks later, for something else.
+    let other = Wanted { segments: Some(9), ..wanted(None) };
+    planner.plan(&request(), &other, now() + chrono::Duration::hours(1)).await.unwrap();
+    assert_eq!(read_plan(&store, BUCKET, &directory_of(&request())).await.unwrap(), plan);
+    // Another execution has another directory.
+    let execution_arn = format!("{}-2", request().execution_arn);
+    let second = PlanRequest { execution_arn, ..request() };
+    planner.plan(&second, &other, now()).await.unwrap();
+    assert_eq!(store.keys().len(), 2);
+}
+
+#[tokio::test]
+async fn an_export_is_asked_for_with_one_token() {
+    let tables = Tables::new(Value::Null).await.recoverable().await;
+    let store = MemoryStore::default();
+    let planner = Planner { kms_key: Some("arn:key"), ..planner(&tables, &store) };
+    for _ in 0..2 {
+        let planned = planner.plan(&request(), &wanted(None), now()).await.unwrap();
+        let mut answer = golden()["plan"]["answers"][2].clone();
+        answer["exportArn"] = EXPORT.into();
+        assert_eq!(serde_json::to_value(&planned).unwrap(), answer);
+    }
+    let exports = tables.exports.lock().unwrap();
+    assert_eq!(exports[0], exports[1]);
+    let token = exports[0]["ClientToken"].as_str().unwrap();
+    assert_eq!(token.len(), 32);
+    assert_eq!(
+        exports[0],
+        json!({
+            "TableArn": request().resource_arn,
+            "S3Bucket": BUCKET,
+            "S3BucketOwner": "111122223333",
+            "S3Prefix": format!("{}export", directory_of(&request())),
+            "ClientToken": token,
+            "ExportFormat": "DYNAMODB_JSON",
+            "S3SseAlgorithm": "KMS",
+            "S3SseKmsKeyId": "arn:key",
+        })
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_written_for_a_table_that_cannot_be_read() {
+    let (tables, store) = (Tables::new(Value::Null).await, MemoryStore::default());
+    let planner = planner(&tables, &store);
+    let error = planner.plan(&request(), &wanted(Some(Who::Export)), now()).await.unwrap_err();
+    assert!(error.what().contains("point-in-time recovery"), "{error}");
+    let gone = request().resource_arn.replace("orders", "gone");
+    let gone = PlanRequest { resource_arn: gone, ..request() };
+    let error = planner.plan(&gone, &wanted(None), now()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
+    let secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
+    let secret = PlanRequest { resource_arn: secret.to_owned(), ..request() };
+    let error = planner.plan(&secret, &wanted(None), now()).await.unwrap_err();
+    assert!(error.what().contains("is no ARN of a table"), "{error}");
+    assert_eq!(store.keys(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_export_is_followed_to_its_end() {
+    let golden = golden();
+    let event = golden["follow"]["event"].clone();
+    let Request::Follow(request) = serde_json::from_value(event).unwrap() else { panic!() };
+    for (described, answer) in [
+        (json!({"ExportStatus": "IN_PROGRESS"}), Some(0)),
+        (json!({"ExportStatus": "COMPLETED"}), Some(1)),
+        (
+            json!({"ExportStatus": "FAILED", "FailureCode": "S3NoSuchBucket",
+                "FailureMessage": "it is gone"}),
+            None,
+        ),
+    ] {
+        let (tables, store) = (Tables::new(described).await, MemoryStore::default());
+        let followed = planner(&tables, &store).follow(&request).await;
+        if let Some(answer) = answer {
+            let followed = serde_json::to_value(followed.unwrap()).unwrap();
+            assert_eq!(followed, golden["follow"]["answers"][answer]);
+        } else {
+            let error = followed.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Engine);
+            assert!(error.what().contains("S3NoSuchBucket: it is gone"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn the_request_is_strict() {
+    let mut event = golden()["plan"]["event"].clone();
+    event["when"] = "now".into();
+    assert!(serde_json::from_value::<Request>(event).is_err());
+    let event = json!({"action": "export", "resourceArn": "x"});
+    assert!(serde_json::from_value::<Request>(event).is_err());
+}
