@@ -204,7 +204,8 @@ pub struct Listed {
     pub etag: String,
 }
 
-/// Reads what a store holds. The dumper has none: it cannot read a backup.
+/// Reads what a store holds. The dumper has one for the state of a table's backup alone: it cannot
+/// read a backup.
 pub trait ObjectReader: Sync {
     /// The content of an object on its way.
     type Content: Content;

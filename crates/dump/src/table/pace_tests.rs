@@ -1,0 +1,197 @@
+use std::sync::Arc;
+
+use super::*;
+
+fn scan(limit: Option<f64>, item_bytes: u64) -> Scan {
+    Scan {
+        segments: 4,
+        ranges: 2,
+        at_once: 4,
+        consistent: false,
+        units_per_second: limit,
+        compression: "zstd:1".to_owned(),
+        object_bytes: 1,
+        item_bytes,
+        items: 0,
+    }
+}
+
+/// Reads for so many seconds pages of items that cost `item` units, and says what was consumed.
+async fn consumed(pace: &Arc<Pace>, hands: u32, seconds: u64, item: f64) -> f64 {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let hand = || {
+        let pace = Arc::clone(pace);
+        async move {
+            let mut all = 0.0;
+            loop {
+                let turn = pace.turn().await;
+                sleep(Duration::from_millis(10)).await;
+                if Instant::now() >= end {
+                    return all;
+                }
+                let largest = f64::floor(pace.largest / item).max(1.0);
+                let items = turn.limit.map_or(largest, |limit| f64::from(limit).min(largest));
+                let units = (items * item * 2.0).ceil() / 2.0;
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "small"
+                )]
+                pace.answered(&turn, units, items as u64);
+                all += units;
+            }
+        }
+    };
+    let hands = (0..hands).map(|_| tokio::spawn(hand()));
+    futures_util::future::join_all(hands).await.into_iter().map(Result::unwrap).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_takes_its_share_and_no_more() {
+    for (limit, item_bytes, item) in [
+        (20.0, 400, 0.05),
+        (400.0, 400, 0.05),
+        (20.0, 0, 50.0),
+        (3.0, 100_000, 0.01),
+        (0.5, 0, 0.5),
+    ] {
+        for hands in [1, 8] {
+            let pace = Arc::new(Pace::new(&scan(Some(limit), item_bytes)));
+            let share = limit / 2.0 * 600.0;
+            let units = consumed(&pace, hands, 600, item).await;
+            let largest = f64::max(item, 128.0_f64.min(limit));
+            let most = share + largest * f64::from(hands);
+            assert!(units <= most, "{units} of {share} with {hands} hands of {limit}, {item}");
+            assert!(
+                units >= share * 0.85 - largest,
+                "{units} of {share}, {hands} hands, {limit}, {item}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_nobody_waits() {
+    let pace = Pace::new(&scan(None, 400));
+    let begin = Instant::now();
+    for _ in 0..1000 {
+        let turn = pace.turn().await;
+        assert_eq!(turn.limit, None);
+        pace.answered(&turn, 128.0, 2000);
+    }
+    assert_eq!(Instant::now(), begin);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_costs_about_a_second_at_most() {
+    for (limit, item_bytes, items) in [
+        // 10 a second for each of two ranges; an item of 400 bytes is 0.0488 units.
+        (20.0, 400, Some(204)),
+        (20.0, 400_000, Some(1)),
+        (0.2, 400, Some(2)),
+        (20.0, 0, Some(20)),
+        (256.0, 400, None),
+        (255.0, 4096, Some(255)),
+    ] {
+        let turn = Pace::new(&scan(Some(limit), item_bytes)).turn().await;
+        assert_eq!(turn.limit, items, "{limit} {item_bytes}");
+    }
+    // What is seen counts more than what was said.
+    let pace = Pace::new(&scan(Some(20.0), 400));
+    for _ in 0..30 {
+        let turn = pace.turn().await;
+        pace.answered(&turn, 50.0, 10);
+    }
+    assert_eq!(pace.turn().await.limit, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_debt_is_waited_off() {
+    let pace = Pace::new(&scan(Some(20.0), 400));
+    let turn = pace.turn().await;
+    pace.answered(&turn, 100.0, 1);
+    let begin = Instant::now();
+    pace.turn().await;
+    let waited = begin.elapsed().as_secs_f64();
+    assert!((9.9..10.2).contains(&waited), "{waited}");
+}
+
+fn rate(pace: &Pace) -> f64 {
+    let mut state = pace.state();
+    state.fill(pace.limit);
+    state.rate.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_halves_the_rate_once_a_second_and_it_recovers() {
+    let pace = Pace::new(&scan(Some(80.0), 400));
+    let turn = || Turn { limit: None, taken: 0.0 };
+    for _ in 0..5 {
+        pace.throttled(&turn(), 0).unwrap();
+    }
+    assert!((rate(&pace) - 20.0).abs() < 0.01);
+    sleep(Duration::from_secs(1)).await;
+    pace.throttled(&turn(), 0).unwrap();
+    assert!((rate(&pace) - 11.0).abs() < 0.1, "{}", rate(&pace));
+    sleep(Duration::from_secs(5)).await;
+    assert!((rate(&pace) - 21.0).abs() < 0.1, "{}", rate(&pace));
+    sleep(Duration::from_secs(50)).await;
+    assert!((rate(&pace) - 40.0).abs() < 0.01, "{}", rate(&pace));
+    for _ in 0..100 {
+        sleep(Duration::from_secs(1)).await;
+        pace.throttled(&turn(), 0).unwrap();
+    }
+    assert!(rate(&pace) >= SLOWEST, "{}", rate(&pace));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_limit_one_is_learnt() {
+    let pace = Pace::new(&scan(None, 400));
+    for _ in 0..100 {
+        let turn = pace.turn().await;
+        pace.answered(&turn, 20.0, 400);
+        sleep(Duration::from_millis(100)).await;
+    }
+    let turn = pace.turn().await;
+    pace.throttled(&turn, 0).unwrap();
+    assert!((95.0..106.0).contains(&rate(&pace)), "{}", rate(&pace));
+    sleep(Duration::from_secs(10)).await;
+    assert!((190.0..220.0).contains(&rate(&pace)), "{}", rate(&pace));
+    sleep(Duration::from_secs(100)).await;
+    assert!(rate(&pace) > 1000.0, "{}", rate(&pace));
+    // Throttled before anything was answered.
+    let pace = Pace::new(&scan(None, 400));
+    let turn = pace.turn().await;
+    pace.throttled(&turn, 0).unwrap();
+    assert!((rate(&pace) - 64.0).abs() < 0.01, "{}", rate(&pace));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_are_drawn_from_longer_and_longer_times() {
+    let pace = Pace::new(&scan(None, 400));
+    for (tries, most) in [(0, 0.1), (1, 0.2), (5, 3.2), (8, 20.0), (1000, 20.0)] {
+        let turn = || Turn { limit: None, taken: 0.0 };
+        let drawn: Vec<_> =
+            (0..200).map(|_| pace.throttled(&turn(), tries).unwrap().as_secs_f64()).collect();
+        let (least, longest) =
+            drawn.iter().fold((f64::MAX, 0.0_f64), |(a, b), d| (a.min(*d), b.max(*d)));
+        assert!(longest <= most, "{longest} of {most}");
+        assert!(least < most / 5.0 && longest > most * 0.8, "{least} to {longest} of {most}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_counted_from_the_first_throttling_without_an_answer_since() {
+    let pace = Pace::new(&scan(Some(1.0), 400));
+    let turn = || Turn { limit: None, taken: 0.0 };
+    pace.throttled(&turn(), 0).unwrap();
+    sleep(Duration::from_secs(899)).await;
+    pace.throttled(&turn(), 0).unwrap();
+    pace.answered(&turn(), 1.0, 1);
+    sleep(SILENCE).await;
+    pace.throttled(&turn(), 0).unwrap();
+    sleep(SILENCE).await;
+    let error = pace.throttled(&turn(), 0).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Source);
+    assert!(error.what().contains("15 minutes"), "{error}");
+}
