@@ -15,6 +15,7 @@ mod page;
 mod place;
 pub mod range;
 mod replay;
+pub mod restore;
 pub mod so_far;
 pub mod summary;
 mod work;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, POLLS, State, Table, invalid, text};
+use super::{Answer, State, Table, invalid, text};
 use crate::table::arn::{TableArn, is_name};
 
 /// What `CreateTable` takes.
@@ -29,7 +29,7 @@ impl State {
         let mut create = self.checked(input, &FIELDS)?;
         let name = text(input, "TableName")?.to_owned();
         create.remove("TableName");
-        let mut table = Table { polls: POLLS, ..Table::default() };
+        let mut table = Table { polls: self.polls, ..Table::default() };
         if let Some(tags) = create.remove("Tags") {
             table.tag(&tags)?;
         }

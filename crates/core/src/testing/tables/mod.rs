@@ -39,6 +39,7 @@ struct State {
     faults: Vec<(String, u32, Fault)>,
     calls: Vec<String>,
     writes: items::Writes,
+    polls: u32,
 }
 
 #[derive(Clone)]
@@ -84,7 +85,15 @@ impl MemoryTables {
             faults: Vec::new(),
             calls: Vec::new(),
             writes: items::Writes::default(),
+            polls: POLLS,
         })))
+    }
+
+    /// From now on tables that are made or changed are active at once.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        self.state().polls = 0;
+        self
     }
 
     /// From now on the service does not know these operations.
@@ -205,7 +214,12 @@ impl State {
         let Some(table) = self.tables.get_mut(&name) else {
             return Err((NOT_FOUND, format!("there is no table {name}")));
         };
-        table.serve(operation, input, &region)
+        let busy = (table.polls, self.polls);
+        let answer = table.serve(operation, input, &region);
+        if table.polls > busy.0 {
+            table.polls = busy.1;
+        }
+        answer
     }
 
     fn describe_table(&mut self, input: &Value) -> Answer {

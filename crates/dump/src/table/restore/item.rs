@@ -1,0 +1,168 @@
+//! A line's item: its text as it is, and its key.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// An item to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// Its JSON text, as it came.
+    pub(super) text: Bytes,
+    /// Its key: equal to another's if DynamoDB takes the two for the same. Numbers are compared
+    /// by their text, since DynamoDB gives equal ones the same.
+    pub(super) key: Vec<u8>,
+}
+
+impl Item {
+    /// Which of `workers` writes it: always the same one, so that of two with the same key the
+    /// later is written later.
+    pub(super) fn worker(&self, workers: usize) -> usize {
+        let mut hasher = DefaultHasher::new();
+        self.key.hash(&mut hasher);
+        usize::try_from(hasher.finish() % workers.max(1) as u64).unwrap_or_default()
+    }
+
+    /// What writing it takes, in write units; rather more, since its text is longer than it.
+    pub(super) fn units(text: &Bytes) -> f64 {
+        let units = text.len().div_ceil(1024).max(1);
+        f64::from(u32::try_from(units).unwrap_or(u32::MAX))
+    }
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, rename = "Item")]
+    item: &'a RawValue,
+}
+
+/// Reads lines of a table whose key has these attributes: names and types.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    keys: Vec<(String, String)>,
+}
+
+impl Reader {
+    pub(super) const fn new(keys: Vec<(String, String)>) -> Self {
+        Self { keys }
+    }
+
+    /// The item of a line, or what is wrong with it: a sentence fragment without a value, since
+    /// values belong to customers.
+    pub(super) fn read(&self, line: &[u8]) -> Result<Item, String> {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| told(&error))?;
+        let text = line.item.get();
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let found = Keys(&self.keys).deserialize(&mut parser).map_err(|error| told(&error))?;
+        let mut key = Vec::new();
+        for ((name, kind), found) in self.keys.iter().zip(found) {
+            let value = found
+                .and_then(|mut value| value.remove(kind.as_str()).filter(|_| value.is_empty()))
+                .ok_or_else(|| format!("has no key attribute {name} of type {kind}"))?;
+            key.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            key.extend_from_slice(value.as_bytes());
+        }
+        Ok(Item { text: Bytes::copy_from_slice(text.as_bytes()), key })
+    }
+}
+
+/// What serde says, without what it may quote.
+fn told(error: &serde_json::Error) -> String {
+    format!("is no item in DynamoDB's JSON (column {})", error.column())
+}
+
+/// Takes the values of some attributes, and passes over all others.
+struct Keys<'a>(&'a [(String, String)]);
+
+type Values = Vec<Option<BTreeMap<String, String>>>;
+
+impl<'de> DeserializeSeed<'de> for Keys<'_> {
+    type Value = Values;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Values, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keys<'_> {
+    type Value = Values;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an item")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Values, A::Error> {
+        let mut found = vec![None; self.0.len()];
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match self.0.iter().position(|(key, _)| *key == name) {
+                Some(index) => found[index] = Some(map.next_value()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader() -> Reader {
+        Reader::new(vec![("id".to_owned(), "S".to_owned()), ("at".to_owned(), "N".to_owned())])
+    }
+
+    #[test]
+    fn the_text_of_an_item_is_taken_as_it_is() {
+        let item =
+            r#"{ "at":{"N":"1"}, "n":{"N":"0.10"},"id":{"S":"a"},"l":{"L":[{"NULL":true}]}}"#;
+        let read = reader().read(format!("{{\"Item\": {item}}}\r").as_bytes()).unwrap();
+        assert_eq!(read.text, item);
+        let other = reader().read(br#"{"Item":{"id":{"S":"\u0061"},"at":{"N":"1"}}}"#).unwrap();
+        assert_eq!(read.key, other.key);
+        assert_eq!(read.worker(7), other.worker(7));
+        let other = reader().read(br#"{"Item":{"id":{"S":"a"},"at":{"N":"2"}}}"#).unwrap();
+        assert_ne!(read.key, other.key);
+    }
+
+    #[test]
+    fn keys_do_not_run_into_each_other() {
+        let keys = vec![("a".to_owned(), "S".to_owned()), ("b".to_owned(), "S".to_owned())];
+        let reader = Reader::new(keys);
+        let key = |a: &str, b: &str| {
+            let line = format!(r#"{{"Item":{{"a":{{"S":"{a}"}},"b":{{"S":"{b}"}}}}}}"#);
+            reader.read(line.as_bytes()).unwrap().key
+        };
+        assert_ne!(key("x", "yz"), key("xy", "z"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_values() {
+        for (line, why) in [
+            (r#"{"Item":{"id":{"S":"geheim"}}}"#, "has no key attribute at of type N"),
+            (r#"{"Item":{"id":{"N":"7"},"at":{"N":"1"}}}"#, "has no key attribute id of type S"),
+            (r#"{"Item":{"id":"geheim","at":{"N":"1"}}}"#, "is no item in DynamoDB's JSON"),
+            (r#"{"Keys":{"id":{"S":"geheim"}}}"#, "is no item in DynamoDB's JSON"),
+            (r#"{"Item":{"id":{"S":"geheim"#, "is no item in DynamoDB's JSON"),
+            (r#"{"Item":["geheim"]}"#, "is no item in DynamoDB's JSON"),
+        ] {
+            let told = reader().read(line.as_bytes()).unwrap_err();
+            assert!(told.starts_with(why) && !told.contains("geheim"), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn units_are_whole_and_at_least_one() {
+        for (bytes, units) in [(0, 1.0), (1, 1.0), (1024, 1.0), (1025, 2.0)] {
+            let counted = Item::units(&Bytes::from(vec![0; bytes]));
+            assert!((counted - units).abs() < f64::EPSILON, "{bytes}: {counted}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A restore from its plan to its end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use autodump_core::table::calls;
+use autodump_core::table::ports::{Called, TableService, TableWriter};
+use autodump_core::{Error, Result};
+use serde_json::Value;
+
+use super::adapt::Adapted;
+use super::control::{self, Outcome};
+use super::pace::Pace;
+use super::plan::{self, Planned};
+use super::state::{Reached, State};
+use super::steps::{Service, Step, after_import};
+use super::watch::{Event, Phase};
+use super::write::Shared;
+use super::{Method, Restore, Restored, damaged, import, load};
+use crate::restore::SharedReader;
+
+pub(super) struct Work<'a, R, S, W> {
+    restore: &'a Restore<R, S, W>,
+    state: &'a Arc<State>,
+    warnings: Vec<String>,
+}
+
+impl<'a, R, S, W> Work<'a, R, S, W>
+where
+    R: SharedReader,
+    S: TableService,
+    W: TableWriter + 'static,
+{
+    pub(super) const fn new(restore: &'a Restore<R, S, W>, state: &'a Arc<State>) -> Self {
+        Self { restore, state, warnings: Vec::new() }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Restored> {
+        let Restore { reader, service, target, backup, options, .. } = self.restore;
+        options.check()?;
+        let planned = plan::make(reader, service, target, backup, options).await?;
+        self.note(&Event::Planned(&planned.plan));
+        if options.dry_run {
+            return Ok(self.restored(planned, true));
+        }
+        match &planned.adapted {
+            Some(adapted) => self.make(adapted, planned.imports).await?,
+            None => self.add(planned.has_items).await?,
+        }
+        let items = self.state.items();
+        if items != planned.plan.items {
+            let what = format!("{items} items were restored, not {}", planned.plan.items);
+            return Err(damaged(what));
+        }
+        Ok(self.restored(planned, false))
+    }
+
+    /// Makes the table, with its items and all of its definition.
+    async fn make(&mut self, adapted: &Adapted, imports: bool) -> Result<()> {
+        let Restore { service, target, .. } = self.restore;
+        let name = &target.name;
+        let mut steps = Vec::new();
+        if imports && self.import(adapted).await? {
+            steps.extend(after_import(&adapted.create, target));
+        } else {
+            self.phase(Phase::Create);
+            self.create(adapted).await?;
+            self.state.reached(Reached::Filling(name.clone()));
+            control::active(service, name).await?;
+            self.write().await?;
+        }
+        self.phase(Phase::Definition);
+        self.state.reached(Reached::Completing(name.clone()));
+        steps.extend(adapted.steps.iter().cloned());
+        self.complete(&steps).await
+    }
+
+    async fn import(&mut self, adapted: &Adapted) -> Result<bool> {
+        let Restore { service, target, backup, options, watcher, .. } = self.restore;
+        self.phase(Phase::Import);
+        let create = &adapted.create;
+        let state = self.state;
+        if import::run(service, backup, create, target, state, watcher.as_ref()).await? {
+            return Ok(true);
+        }
+        if options.method == Method::Import {
+            let code = "UnknownOperationException";
+            return Err(calls::refusal("ImportTable", &target.name, code, "it is not known"));
+        }
+        self.warn("The service that was asked knows no imports: the items are written".to_owned());
+        Ok(false)
+    }
+
+    async fn create(&self, adapted: &Adapted) -> Result<()> {
+        let Restore { service, target, .. } = self.restore;
+        self.state.reached(Reached::Made(target.name.clone()));
+        let input = Value::Object(adapted.create.clone());
+        let called = service.dynamodb("CreateTable", input).await?;
+        if matches!(called, Called::Refused { .. }) {
+            self.state.nothing_done();
+        }
+        calls::answer("CreateTable", &target.name, called).map(drop)
+    }
+
+    /// Writes items into a table that was there.
+    async fn add(&self, has_items: bool) -> Result<()> {
+        let Restore { service, target, .. } = self.restore;
+        control::active(service, &target.name).await?;
+        self.state.reached(Reached::Adding { table: target.name.clone(), has_items });
+        self.write().await
+    }
+
+    async fn write(&self) -> Result<()> {
+        let Restore { reader, writer, backup, options, watcher, .. } = self.restore;
+        self.phase(Phase::Items);
+        let shared = Arc::new(Shared {
+            writer: Arc::clone(writer),
+            pace: Pace::new(options.units_per_second),
+            state: Arc::clone(self.state),
+            watcher: Arc::clone(watcher),
+        });
+        load::all(reader, backup, options.workers, shared).await
+    }
+
+    /// Takes every step, also after one that fails: what can be set is set.
+    async fn complete(&mut self, steps: &[Step]) -> Result<()> {
+        let Restore { service, target, .. } = self.restore;
+        let mut failed: Vec<(&str, Error)> = Vec::new();
+        for step in steps {
+            if step.service == Service::DynamoDb {
+                control::active(service, &target.name).await?;
+            }
+            match control::apply(service, &target.name, step).await {
+                Ok(Outcome::Done) => {}
+                Ok(Outcome::Unknown) => self.warn(format!(
+                    "Not set, since the service does not know {}: {}",
+                    step.operation, step.what
+                )),
+                Err(error) => failed.push((&step.what, error)),
+            }
+        }
+        control::active(service, &target.name).await?;
+        let Some((_, first)) = failed.first() else { return Ok(()) };
+        let told: Vec<_> =
+            failed.iter().map(|(what, error)| format!("{what} ({})", error.what())).collect();
+        let what = format!("not all of the definition was set: {}", told.join("; "));
+        Err(Error::new(first.class(), what, first.hint().to_owned()))
+    }
+
+    fn restored(self, planned: Planned, dry_run: bool) -> Restored {
+        Restored {
+            plan: planned.plan,
+            dry_run,
+            items: self.state.items(),
+            bytes: self.state.bytes.load(Ordering::Relaxed),
+            throttled: self.state.throttled.load(Ordering::Relaxed),
+            warnings: self.warnings,
+        }
+    }
+
+    fn phase(&self, phase: Phase) {
+        self.note(&Event::Phase(phase));
+    }
+
+    fn warn(&mut self, what: String) {
+        self.note(&Event::Warning(&what));
+        self.warnings.push(what);
+    }
+
+    fn note(&self, event: &Event<'_>) {
+        self.restore.watcher.note(event);
+    }
+}

@@ -1,0 +1,9 @@
+//! Tables restored out of a store in memory into tables in memory that are as strict as the
+//! service.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod faults;
+mod imports;
+mod plans;
+mod support;
+mod whole;
