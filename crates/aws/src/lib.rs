@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod config;
 pub mod database;
+pub mod dynamodb;
 pub mod emf;
 pub mod executions;
 mod failure;

@@ -16,26 +16,41 @@ use crate::config::loader;
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
+    headers: Vec<(&'static str, String)>,
     body: String,
 }
 
 impl Answer {
     pub(crate) fn ok(body: &Value) -> Self {
-        Self { status: 200, body: body.to_string() }
+        Self::text(&body.to_string())
     }
 
     /// A success with this body, whatever it is.
     pub(crate) fn text(body: &str) -> Self {
-        Self { status: 200, body: body.to_owned() }
+        Self { status: 200, headers: Vec::new(), body: body.to_owned() }
     }
 
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
-        Self { status, body: json!({"__type": code, "message": message}).to_string() }
+        let body = json!({"__type": code, "message": message}).to_string();
+        Self { status, ..Self::text(&body) }
+    }
+
+    /// A refusal that is not of the service's form.
+    pub(crate) fn unreadable(status: u16, body: &str) -> Self {
+        Self { status, ..Self::text(body) }
+    }
+
+    pub(crate) fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((header, value.into()));
+        self
     }
 
     fn into_event(self) -> ReplayEvent {
         let status = self.status.try_into().unwrap();
-        let response = HttpResponse::new(status, self.body.into());
+        let mut response = HttpResponse::new(status, self.body.into());
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
         ReplayEvent::new(HttpRequest::empty(), response)
     }
 }
@@ -45,10 +60,13 @@ impl Answer {
 pub(crate) struct Sent(StaticReplayClient);
 
 impl Sent {
+    pub(crate) fn requests(&self) -> impl Iterator<Item = &HttpRequest> {
+        self.0.actual_requests()
+    }
+
     /// The bodies of all requests, each of which has to be of `target`.
     pub(crate) fn bodies(&self, target: &str) -> Vec<Value> {
-        self.0
-            .actual_requests()
+        self.requests()
             .map(|request| {
                 assert_eq!(request.headers().get("x-amz-target"), Some(target));
                 serde_json::from_slice(request.body().bytes().unwrap()).unwrap()

@@ -1,0 +1,140 @@
+//! The content of one table.
+
+use autodump_core::table::ports::{Answer, PageRequest, TableReader, TableWriter};
+use autodump_core::{Error, ErrorClass, Result};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::Value;
+
+use super::exchange::Reply;
+use super::{Failure, ask, for_content};
+use crate::failure::failure;
+
+/// The most items that `BatchWriteItem` takes.
+const BATCH: usize = 25;
+
+const READING_REFUSED: &str =
+    "Let the job's role do dynamodb:Scan on the table, and use the table's KMS key";
+const WRITING_REFUSED: &str =
+    "Let the job's role do dynamodb:BatchWriteItem on the table, and use the table's KMS key";
+const REJECTED: &str = "Look at the table's state and at its KMS key";
+
+/// One table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// The table of this name in the region and account of `config`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: for_content(config), name: name.into() }
+    }
+
+    async fn ask(&self, operation: &str, body: Bytes, refused: &str) -> Result<Answer<Bytes>> {
+        let Self { client, name } = self;
+        match ask(client, operation, body).await {
+            Ok(Some(Reply::Body(body))) => Ok(Answer::Done(body)),
+            Ok(Some(Reply::GivenUp)) => Ok(Answer::Throttled),
+            Ok(None) => Err(lost(operation, name)),
+            Err(error) => Err(explained(operation, name, error, refused)),
+        }
+    }
+}
+
+impl TableReader for Table {
+    async fn page(&self, request: &PageRequest) -> Result<Answer<Bytes>> {
+        self.ask("Scan", scan(&self.name, request), READING_REFUSED).await
+    }
+}
+
+impl TableWriter for Table {
+    async fn write(&self, items: &[Bytes]) -> Result<Answer<Bytes>> {
+        if items.is_empty() || items.len() > BATCH {
+            return Err(Error::new(
+                ErrorClass::Internal,
+                format!("{} items were to be written to table {} at once", items.len(), self.name),
+                "Report this: it is a fault of AutoDump",
+            ));
+        }
+        self.ask("BatchWriteItem", batch(&self.name, items), WRITING_REFUSED).await
+    }
+}
+
+fn scan(table: &str, request: &PageRequest) -> Bytes {
+    let PageRequest { segment, total_segments, from, consistent, limit } = request;
+    let mut body = format!(
+        "{{\"TableName\":{},\"Segment\":{segment},\"TotalSegments\":{total_segments},\
+         \"ConsistentRead\":{consistent},\"ReturnConsumedCapacity\":\"TOTAL\"",
+        quoted(table)
+    );
+    if let Some(limit) = limit {
+        body.push_str(&format!(",\"Limit\":{limit}"));
+    }
+    if let Some(from) = from {
+        body.push_str(",\"ExclusiveStartKey\":");
+        body.push_str(from);
+    }
+    body.push('}');
+    body.into()
+}
+
+fn batch(table: &str, items: &[Bytes]) -> Bytes {
+    const START: &[u8] = b"{\"PutRequest\":{\"Item\":";
+    let length: usize = items.iter().map(|item| item.len() + START.len() + 3).sum();
+    let mut body = BytesMut::with_capacity(length + table.len() + 100);
+    let start =
+        format!("{{\"ReturnConsumedCapacity\":\"TOTAL\",\"RequestItems\":{{{}:[", quoted(table));
+    body.put_slice(start.as_bytes());
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            body.put_u8(b',');
+        }
+        body.put_slice(START);
+        body.put_slice(item);
+        body.put_slice(b"}}");
+    }
+    body.put_slice(b"]}}");
+    body.freeze()
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Of class configuration is only what a person has to change before the table can be read or
+/// written at all: that it is not there, or does not take such items.
+fn explained(operation: &str, table: &str, error: Failure, refused: &str) -> Error {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    let (gone, unfit) = (
+        code == "ResourceNotFoundException",
+        code == "ValidationException" && operation == "BatchWriteItem",
+    );
+    let error = failure(&format!("{operation} on table {table}"), error, refused, REJECTED);
+    let (class, hint) = match error.class() {
+        _ if gone => (ErrorClass::Configuration, "The table is not there any more"),
+        _ if unfit => (
+            ErrorClass::Configuration,
+            "The table's keys and indexes have to be those of the table that was backed up",
+        ),
+        ErrorClass::Configuration => (ErrorClass::Engine, REJECTED),
+        _ => return error,
+    };
+    Error::new(class, error.what(), hint)
+}
+
+fn lost(operation: &str, table: &str) -> Error {
+    Error::new(
+        ErrorClass::Internal,
+        format!("{operation} on table {table}: the answer was lost on its way through the SDK"),
+        "Report this: it is a fault of AutoDump",
+    )
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
