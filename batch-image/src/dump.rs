@@ -11,7 +11,7 @@ use autodump_aws::secrets::Secrets;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{DatabaseAccess, TargetSource};
 use autodump_core::secret::{EngineName, SecretValue};
-use autodump_core::tags::DumpSpec;
+use autodump_core::tags::{DumpSpec, Kind, Options};
 use autodump_core::{Error, ErrorClass, Result, tags};
 use autodump_dump::engine::Postgres;
 use autodump_dump::run::{self, DumpJob, Settings};
@@ -26,6 +26,7 @@ pub(crate) async fn run(
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let environment = Environment::read(variables)?;
+    only_secrets(&environment.resource_arn)?;
     let config = config::load().await?;
     let secrets = Secrets::new(&config);
     let arn = environment.resource_arn.as_str();
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     let asking = async {
         let (spec, tag_hash) = asked(&secrets, &environment).await?;
         let secret = access.secret().await?;
-        Ok((secret.engine, job(spec, tag_hash, secret, &environment)?))
+        Ok((secret.engine, job(&spec, tag_hash, secret, &environment)?))
     };
     let (engine, job) = or_stopped(stop.as_mut(), asking).await?;
     let store = S3Store::new(&config, environment.store_options);
@@ -48,6 +49,17 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// The dumper reads databases alone, so far.
+fn only_secrets(arn: &str) -> Result<()> {
+    if Kind::of(arn) == Some(Kind::Table) {
+        return Err(wrong(
+            format!("the table {arn} is not dumped by this version"),
+            "Remove its schedule tag, or deploy a version that backs up tables",
+        ));
+    }
+    Ok(())
+}
+
 /// What the tags ask for. Tags that changed in the moments since the state machine looked at
 /// them do not stop the dump, if they are still right: the manifest then has the hash of the
 /// tags that were used.
@@ -57,7 +69,7 @@ async fn asked(secrets: &Secrets, environment: &Environment) -> Result<(DumpSpec
         wrong(format!("the secret {arn} is not there any more"), "Remove the run, or restore it")
     })?;
     let prefix = &environment.tag_prefix;
-    let spec = match tags::parse(prefix, &resource.tags) {
+    let spec = match tags::parse(prefix, Kind::Secret, &resource.tags) {
         Some(Ok(spec)) => spec,
         Some(Err(reasons)) => {
             let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
@@ -84,11 +96,15 @@ async fn asked(secrets: &Secrets, environment: &Environment) -> Result<(DumpSpec
 
 /// Options of the tags and of the secret that do not go together are an error.
 fn job(
-    spec: DumpSpec,
+    spec: &DumpSpec,
     tag_hash: TagHash,
     secret: SecretValue,
     environment: &Environment,
 ) -> Result<DumpJob> {
+    let Options::Database(options) = spec.options.clone() else {
+        let what = format!("{} is no secret", environment.resource_arn);
+        return Err(wrong(what, "Dump secrets alone"));
+    };
     Ok(DumpJob {
         resource_arn: environment.resource_arn.clone(),
         tag_hash,
@@ -97,7 +113,7 @@ fn job(
         job: environment.job.clone(),
         database: secret.database,
         verify: spec.verification_of(environment.start),
-        options: spec.options.or(secret.options).checked()?,
+        options: options.or(secret.options).checked()?,
         bucket: secret.bucket.unwrap_or_else(|| environment.bucket.clone()),
         autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
     })

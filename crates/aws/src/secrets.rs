@@ -62,6 +62,7 @@ impl TargetSource for Secrets {
                 .filter_map(listed)
                 .collect(),
             next: answer.next_token.filter(|token| !token.is_empty()),
+            ..Page::default()
         })
     }
 

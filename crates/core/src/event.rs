@@ -10,15 +10,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorClass, Result};
-use crate::tags::TagPrefix;
+use crate::table::arn::TableArn;
+use crate::tags::{Kind, TagPrefix};
 
 const ACCEPTED: &str = "Send {} or an EventBridge \"Scheduled Event\" to scan all targets; \
      {\"resourceArn\": \"…\"}, with \"after\" or without, to start the next run of one; or the \
      EventBridge events \"Tag Change on Resource\" of aws.tag and \"AWS API Call via CloudTrail\" \
-     of aws.secretsmanager";
+     of aws.secretsmanager and aws.dynamodb";
 
 /// The calls after which a secret may be configured otherwise than before.
 const CALLS: [&str; 4] = ["CreateSecret", "TagResource", "UntagResource", "DeleteSecret"];
+
+/// And those after which a table may be.
+const TABLE_CALLS: [&str; 4] = ["CreateTable", "TagResource", "UntagResource", "DeleteTable"];
 
 /// What is to be scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +51,10 @@ impl ScanRequest {
         match (text("source"), text("detail-type")) {
             ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Self::All),
             ("aws.tag", "Tag Change on Resource") => tag_change(prefix, event),
-            ("aws.secretsmanager", "AWS API Call via CloudTrail") => api_call(prefix, event),
+            ("aws.secretsmanager", "AWS API Call via CloudTrail") => {
+                api_call(prefix, event, Kind::Secret)
+            }
+            ("aws.dynamodb", "AWS API Call via CloudTrail") => api_call(prefix, event, Kind::Table),
             ("", "") => direct(event),
             (source, detail_type) => Err(not_accepted(&format!(
                 "with source {source:?} and detail-type {detail_type:?}"
@@ -97,8 +104,8 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
     let Some(resource) = event["resources"][0].as_str().filter(|arn| !arn.is_empty()) else {
         return Err(not_accepted("of aws.tag without a resource"));
     };
-    if !is_secret(resource) {
-        return Ok(ScanRequest::ignored(format!("{resource} is no secret")));
+    if Kind::of(resource).is_none() {
+        return Ok(ScanRequest::ignored(format!("{resource} is neither a secret nor a table")));
     }
     if !any_configures(prefix, &keys) {
         return Ok(ScanRequest::ignored(none_of_ours(prefix, resource)));
@@ -106,23 +113,27 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
     Ok(ScanRequest::one(resource))
 }
 
-fn api_call(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
+fn api_call(prefix: &TagPrefix, event: &Value, kind: Kind) -> Result<ScanRequest> {
     let detail = &event["detail"];
     let call = detail["eventName"].as_str().unwrap_or_default();
-    if !CALLS.contains(&call) {
+    let (calls, resource, name) = match kind {
+        Kind::Secret => (CALLS, secret_of(detail).map(str::to_owned), "secret"),
+        Kind::Table => (TABLE_CALLS, table_of(detail), "table"),
+    };
+    if !calls.contains(&call) {
         return Ok(ScanRequest::ignored(format!("the call {call:?} changes no tags")));
     }
     if let Some(code) = detail.get("errorCode").filter(|code| !code.is_null()) {
         return Ok(ScanRequest::ignored(format!("the call {call} failed with {code}")));
     }
-    let Some(secret) = secret_of(detail) else {
-        return Err(not_accepted(&format!("of CloudTrail for {call} that names no secret")));
+    let Some(resource) = resource else {
+        return Err(not_accepted(&format!("of CloudTrail for {call} that names no {name}")));
     };
     match tag_keys_of(detail) {
         Some(keys) if !any_configures(prefix, &keys) => {
-            Ok(ScanRequest::ignored(none_of_ours(prefix, secret)))
+            Ok(ScanRequest::ignored(none_of_ours(prefix, &resource)))
         }
-        _ => Ok(ScanRequest::one(secret)),
+        _ => Ok(ScanRequest::one(&resource)),
     }
 }
 
@@ -139,6 +150,27 @@ fn secret_of(detail: &Value) -> Option<&str> {
         .flatten()
         .filter_map(Value::as_str)
         .find(|id| !id.is_empty())
+}
+
+/// The ARN of a call's table: from the answer, or as the caller named it, or made of its name and
+/// where the call was made.
+fn table_of(detail: &Value) -> Option<String> {
+    let request = &detail["requestParameters"];
+    let named = request["tableName"].as_str();
+    let answered = detail["responseElements"]["tableDescription"]["tableArn"].as_str();
+    let known = [answered, request["resourceArn"].as_str(), named].into_iter().flatten();
+    if let Some(arn) = known.filter_map(|arn| arn.parse::<TableArn>().ok()).next() {
+        return Some(arn.to_string());
+    }
+    let region = detail["awsRegion"].as_str()?;
+    let partition = match region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let account = detail["recipientAccountId"].as_str()?;
+    let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", named?);
+    arn.parse::<TableArn>().ok().map(|arn| arn.to_string())
 }
 
 /// The keys that a call sets or removes, where the trail shows them.
@@ -158,10 +190,6 @@ fn strings(list: &Value) -> Option<Vec<&str>> {
 fn any_configures(prefix: &TagPrefix, keys: &[&str]) -> bool {
     let tags: BTreeMap<_, _> = keys.iter().map(|key| ((*key).to_owned(), String::new())).collect();
     prefix.configuration(&tags).next().is_some()
-}
-
-fn is_secret(arn: &str) -> bool {
-    arn.split(':').nth(2) == Some("secretsmanager")
 }
 
 fn none_of_ours(prefix: &TagPrefix, resource: &str) -> String {

@@ -64,6 +64,25 @@ fn the_answer_may_spell_the_arn_in_three_ways() {
 }
 
 #[test]
+fn a_table_that_is_named_alone_is_where_the_call_was_made() {
+    for (region, partition) in
+        [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+    {
+        let arn = format!("arn:{partition}:dynamodb:{region}:111122223333:table/orders");
+        for name in ["orders", arn.as_str()] {
+            let event = json!({
+                "source": "aws.dynamodb", "detail-type": "AWS API Call via CloudTrail",
+                "detail": {
+                    "eventName": "DeleteTable", "awsRegion": region,
+                    "recipientAccountId": "111122223333", "requestParameters": {"tableName": name}
+                }
+            });
+            assert_eq!(parse(&event).unwrap(), ScanRequest::one(&arn));
+        }
+    }
+}
+
+#[test]
 fn a_call_whose_tags_the_trail_does_not_show_is_looked_at() {
     for request in [
         json!({"secretId": "x"}),
@@ -91,11 +110,16 @@ fn broken_forms_are_errors_that_say_what_is_missing() {
         "source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail",
         "detail": {"eventName": "DeleteSecret"}
     });
+    let table = json!({
+        "source": "aws.dynamodb", "detail-type": "AWS API Call via CloudTrail",
+        "detail": {"eventName": "DeleteTable", "requestParameters": {"tableName": "orders"}}
+    });
     for (event, part) in [
         (tag(json!([]), keys.clone()), "without a resource"),
         (tag(json!([""]), keys), "without a resource"),
         (tag(json!(["arn:x"]), json!({})), "without detail.changed-tag-keys"),
         (trail, "for DeleteSecret that names no secret"),
+        (table, "for DeleteTable that names no table"),
         (json!(null), "that is no JSON object"),
         (json!([{}]), "that is no JSON object"),
         (json!({"resourceArn": " "}), "empty \"resourceArn\""),
@@ -134,6 +158,10 @@ fn any_json() -> impl Strategy<Value = Value> {
             "aws.tag",
             "aws.events",
             "aws.secretsmanager",
+            "aws.dynamodb",
+            "tableName",
+            "tableDescription",
+            "tableArn",
             "Scheduled Event",
             "Tag Change on Resource",
             "AWS API Call via CloudTrail",
@@ -165,8 +193,9 @@ fn half_known() -> impl Strategy<Value = Value> {
     let kind = prop::sample::select(vec![
         ("aws.tag", "Tag Change on Resource"),
         ("aws.secretsmanager", "AWS API Call via CloudTrail"),
+        ("aws.dynamodb", "AWS API Call via CloudTrail"),
     ]);
-    let call = prop::sample::select(CALLS.to_vec());
+    let call = prop::sample::select([CALLS, TABLE_CALLS].concat());
     (kind, call, any_json(), any_json(), any_json()).prop_map(|(kind, call, a, b, c)| {
         json!({
             "source": kind.0, "detail-type": kind.1, "resources": a,

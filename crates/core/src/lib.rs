@@ -19,8 +19,10 @@ pub mod runs;
 pub mod scan;
 pub mod schedule;
 pub mod secret;
+pub mod source;
 pub mod table;
 pub mod tags;
+pub mod targets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod verification;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execution::ExecutionInput;
 use crate::secret::SecretValue;
 
@@ -22,10 +22,12 @@ pub struct Resource {
 }
 
 /// One page of a listing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// The resources of this page, possibly none.
     pub resources: Vec<Resource>,
+    /// What could not be listed. Only a source that looks in several places goes on after that.
+    pub failures: Vec<Error>,
     /// What to ask for next; `None` on the last page.
     pub next: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::event::ScanRequest;
 use crate::execution::{self, ExecutionInput};
 use crate::hash::TagHash;
 use crate::ports::{Executions, Resource, Start, TargetSource};
-use crate::tags::{self, TagPrefix};
+use crate::tags::{self, Kind, TagPrefix};
 
 /// How many executions are started at a time. With one page of the listing this bounds the
 /// memory of a scan, however many targets there are.
@@ -236,8 +236,8 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
         report
     }
 
-    /// All resources, a page at a time. The next page is asked for when the last resource of
-    /// the one before has been taken. Ends after an error.
+    /// All resources, and what could not be listed, a page at a time. The next page is asked for
+    /// when the last resource of the one before has been taken. Ends after a page that is an error.
     fn listing(&self) -> impl Stream<Item = Result<Resource>> {
         let key = self.prefix.schedule_key();
         stream::unfold(Some(None), move |token: Option<Option<String>>| {
@@ -245,8 +245,9 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
             async move {
                 match self.source.page(&key, token?).await {
                     Ok(page) => {
-                        let found: Vec<_> = page.resources.into_iter().map(Ok).collect();
-                        Some((found, page.next.map(Some)))
+                        let found = page.resources.into_iter().map(Ok);
+                        let found = found.chain(page.failures.into_iter().map(Err));
+                        Some((found.collect(), page.next.map(Some)))
                     }
                     Err(error) => Some((vec![Err(error)], None)),
                 }
@@ -273,7 +274,10 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
 
     /// Starts the first run of `resource` strictly after `after`.
     async fn schedule(&self, resource: &Resource, after: DateTime<Utc>) -> Outcome {
-        let spec = match tags::parse(self.prefix, &resource.tags) {
+        let Some(kind) = Kind::of(&resource.arn) else {
+            return Outcome::Rejected(vec!["it is neither a secret nor a table".to_owned()]);
+        };
+        let spec = match tags::parse(self.prefix, kind, &resource.tags) {
             None => return Outcome::NotTarget,
             Some(Err(errors)) => {
                 return Outcome::Rejected(errors.iter().map(ToString::to_string).collect());

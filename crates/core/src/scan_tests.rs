@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::ports::Page;
+use crate::source::Source;
+use crate::targets::Targets;
 
 const SCHEDULE: &str = "autodump:start-schedule";
 const PAGE: usize = 100;
@@ -61,7 +63,7 @@ impl TargetSource for World {
         let unfinished = listed - self.finished.load(Ordering::SeqCst);
         self.most_unfinished.fetch_max(unfinished, Ordering::SeqCst);
         let next = (until < self.resources.len()).then(|| (page + 1).to_string());
-        Ok(Page { resources, next })
+        Ok(Page { resources, next, ..Page::default() })
     }
 
     async fn find(&self, id: &str) -> Result<Option<Resource>> {
@@ -327,4 +329,49 @@ async fn one_target_is_answered_in_words() {
         assert!(report.note.unwrap().ends_with(words), "{number}: {:?}", report.note);
     }
     assert_eq!(world.scan(&ScanRequest::All).await.note, None);
+}
+
+#[tokio::test]
+async fn one_failing_source_of_three_stops_no_other_and_is_named() {
+    let table = |account: &str, number: usize| {
+        let tags = BTreeMap::from([
+            (SCHEDULE.to_owned(), "0 8 * * *".to_owned()),
+            ("autodump:segments".to_owned(), "4".to_owned()),
+        ]);
+        let arn = format!("arn:aws:dynamodb:eu-west-1:{account}:table/orders{number}");
+        Resource { arn, name: format!("orders{number}"), tags }
+    };
+    let tables = |account: &str, count| World::of((0..count).map(|number| table(account, number)));
+    let source = |account: &str| Source {
+        region: "eu-west-1".to_owned(),
+        role_arn: Some(format!("arn:aws:iam::{account}:role/AutoDumpSource")),
+        external_id: None,
+    };
+    let mut broken = tables("222233334444", 150);
+    broken.broken_page = Some(1);
+    let further = vec![
+        (source("222233334444"), broken),
+        (source("333344445555"), tables("333344445555", 50)),
+    ];
+    let own = World::of((0..250).map(daily));
+    let targets = Targets::new("eu-central-1", own, tables("111122223333", 30), further);
+    let (world, prefix) = (World::default(), TagPrefix::default());
+    let now = "2026-11-21T07:59:30Z".parse().unwrap();
+    let scan =
+        Scan { source: &targets, executions: &world, observer: &world, prefix: &prefix, now };
+    let report = scan.run(&ScanRequest::All).await;
+    assert_eq!(counts(&report), [250 + 30 + 100 + 50, 0, 0, 1, 0]);
+    let error = report.into_result().unwrap_err().to_string();
+    let named = "the tables of eu-west-1 by arn:aws:iam::222233334444:role/AutoDumpSource: page \
+                 cannot be listed";
+    assert!(error.contains(named), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_neither_secret_nor_table_is_rejected() {
+    let arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/index/by-name";
+    let world = World::of([Resource { arn: arn.to_owned(), ..daily(1) }]);
+    let report = world.scan(&ScanRequest::All).await;
+    assert_eq!(counts(&report), [0, 0, 1, 0, 0]);
+    assert_eq!(report.rejections[0].reasons, ["it is neither a secret nor a table"]);
 }

@@ -7,13 +7,17 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::options::{self, Conflict, DumpOptions, Selection, names};
-use crate::pattern::{self, Pattern};
+use crate::options::names;
 use crate::schedule::Schedule;
+use crate::table::options::names as table;
 use crate::verification::Level;
 
+mod kind;
+mod options;
 mod prefix;
 
+pub use self::kind::Kind;
+pub use self::options::Options;
 pub use self::prefix::TagPrefix;
 
 const START_SCHEDULE: &str = "start-schedule";
@@ -27,8 +31,8 @@ const VERIFY_SCHEDULE: &str = "verify-schedule";
 const RESTORE_TARGET: &str = "restore-target";
 const RETENTION: &str = "retention";
 
-/// The tags there are, as an error lists them.
-const ALL: [&str; 17] = [
+/// The tags of secrets, as an error lists them.
+const OF_SECRETS: [&str; 17] = [
     START_SCHEDULE,
     TIMEZONE,
     FORMAT,
@@ -43,6 +47,22 @@ const ALL: [&str; 17] = [
     names::SCHEMAS,
     names::EXCLUDE_SCHEMAS,
     names::EXCLUDE_TABLE_DATA,
+    VERIFY,
+    VERIFY_SCHEDULE,
+    RESTORE_TARGET,
+];
+
+/// The tags of tables.
+const OF_TABLES: [&str; 12] = [
+    START_SCHEDULE,
+    TIMEZONE,
+    FORMAT,
+    SIZE,
+    table::METHOD,
+    table::SEGMENTS,
+    table::MAX_READ_PERCENT,
+    table::CONSISTENCY,
+    names::COMPRESSION,
     VERIFY,
     VERIFY_SCHEDULE,
     RESTORE_TARGET,
@@ -101,8 +121,8 @@ pub struct DumpSpec {
     pub format: Format,
     /// The size of the job.
     pub size: Size,
-    /// What is dumped, and how, as far as tags say. They win over the secret's fields.
-    pub options: DumpOptions,
+    /// What is dumped, and how, as far as tags say.
+    pub options: Options,
     /// How far backups are verified.
     pub verify: Level,
     /// Which runs are verified, read in `timezone`; all when there is none.
@@ -141,24 +161,24 @@ impl fmt::Display for TagError {
     }
 }
 
-/// Reads a resource's tags. `None` when it does not bear `<prefix>:start-schedule` and so is
+/// Reads the tags of a resource of this kind. `None` when it does not bear `<prefix>:start-schedule` and so is
 /// no target; otherwise the spec, or every tag that is wrong.
 #[must_use]
 pub fn parse(
     prefix: &TagPrefix,
+    kind: Kind,
     tags: &BTreeMap<String, String>,
 ) -> Option<Result<DumpSpec, Vec<TagError>>> {
     let configuration: BTreeMap<_, _> = prefix.configuration(tags).collect();
     if !configuration.contains_key(START_SCHEDULE) {
         return None;
     }
-    let mut reader = Reader { prefix, configuration, errors: Vec::new() };
+    let mut reader = Reader { prefix, kind, configuration, errors: Vec::new() };
     let schedule = reader.take(START_SCHEDULE, Schedule::parse);
     let timezone = reader.take(TIMEZONE, timezone).unwrap_or(Tz::UTC);
     let format = reader.take(FORMAT, format).unwrap_or_default();
     let size = reader.take(SIZE, size).unwrap_or_default();
-    let options = reader.options();
-    reader.reject_conflicts(&options, tags);
+    let options = reader.options(tags);
     let (verify, verify_schedule) = reader.verification();
     reader.take(RESTORE_TARGET, restore_target);
     reader.reject_the_rest();
@@ -172,6 +192,7 @@ pub fn parse(
 
 struct Reader<'a> {
     prefix: &'a TagPrefix,
+    kind: Kind,
     configuration: BTreeMap<&'a str, &'a str>,
     errors: Vec<TagError>,
 }
@@ -183,50 +204,13 @@ impl Reader<'_> {
         read(value).map_err(|reason| self.reject(name, value, reason)).ok()
     }
 
-    /// All options that are there.
-    fn options(&mut self) -> DumpOptions {
-        DumpOptions {
-            compression: self.take(names::COMPRESSION, str::parse),
-            jobs: self.take(names::JOBS, options::jobs),
-            lock_timeout: self.take(names::LOCK_TIMEOUT, options::lock_timeout),
-            all_databases: self.take(names::DATABASES, options::databases),
-            globals: self.take(names::GLOBALS, options::yes_or_no),
-            selection: Selection {
-                tables: self.patterns(names::TABLES, Pattern::table),
-                exclude_tables: self.patterns(names::EXCLUDE_TABLES, Pattern::table),
-                schemas: self.patterns(names::SCHEMAS, Pattern::schema),
-                exclude_schemas: self.patterns(names::EXCLUDE_SCHEMAS, Pattern::schema),
-                exclude_table_data: self.patterns(names::EXCLUDE_TABLE_DATA, Pattern::table),
-            },
-        }
-    }
-
-    fn patterns(&mut self, name: &str, read: fn(&str) -> Result<Pattern, String>) -> Vec<Pattern> {
-        let all = |value: &str| {
-            let words = pattern::words(value);
-            if words.is_empty() {
-                return Err("names nothing: give patterns, or remove the tag".to_owned());
-            }
-            words.iter().map(|word| read(&pattern::of_tag(word))).collect()
-        };
-        self.take(name, all).unwrap_or_default()
-    }
-
-    /// Options that the secret gives may go together with these no better: that is for
-    /// [`DumpOptions::checked`] to say.
-    fn reject_conflicts(&mut self, options: &DumpOptions, tags: &BTreeMap<String, String>) {
-        for Conflict { option, with, why, remedy } in options.conflicts() {
-            let value = tags.get(&self.prefix.key(option)).map_or("", |value| value.trim());
-            let with = self.prefix.key(with);
-            let reason =
-                format!("does not go with the tag {with}: {why}; remove one of them, or {remedy}");
-            self.reject(option, value, reason);
-        }
-    }
-
     fn verification(&mut self) -> (Level, Option<Schedule>) {
         let asked = self.configuration.contains_key(VERIFY);
-        let verify = self.take(VERIFY, str::parse).unwrap_or_default();
+        let level = match self.kind {
+            Kind::Secret => str::parse,
+            Kind::Table => options::level_of_table,
+        };
+        let verify = self.take(VERIFY, level).unwrap_or_default();
         let level = self.prefix.key(VERIFY);
         let schedule = self.take(VERIFY_SCHEDULE, |value| {
             if !asked {
@@ -244,13 +228,28 @@ impl Reader<'_> {
 
     fn reject_the_rest(&mut self) {
         for (name, value) in std::mem::take(&mut self.configuration) {
+            let (kind, other) = (self.kind, self.kind.other());
+            let tags = of(kind).join(", ");
             let reason = if name == RETENTION {
                 "is not supported yet: how long backups are kept is set by the construct".to_owned()
+            } else if of(other).contains(&name) {
+                let (kind, other) = (kind.plural(), other.plural());
+                format!(
+                    "is a tag of {other} and means nothing to {kind}: the tags of {kind} are {tags}"
+                )
             } else {
-                format!("is unknown: the tags are {}", ALL.join(", "))
+                format!("is unknown: the tags are {tags}")
             };
             self.reject(name, value, reason);
         }
+    }
+}
+
+/// The tags of a kind of target.
+fn of(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Secret => &OF_SECRETS,
+        Kind::Table => &OF_TABLES,
     }
 }
 
@@ -284,3 +283,6 @@ fn size(value: &str) -> Result<Size, String> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod table_tests;

@@ -3,11 +3,23 @@ use std::time;
 use proptest::prelude::*;
 
 use super::*;
+use crate::options::DumpOptions;
 
 fn read(tags: &[(&str, &str)]) -> Option<Result<DumpSpec, Vec<String>>> {
+    read_as(Kind::Secret, tags)
+}
+
+pub(super) fn read_as(kind: Kind, tags: &[(&str, &str)]) -> Option<Result<DumpSpec, Vec<String>>> {
     let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    parse(&TagPrefix::default(), &tags)
+    parse(&TagPrefix::default(), kind, &tags)
         .map(|spec| spec.map_err(|errors| errors.iter().map(ToString::to_string).collect()))
+}
+
+fn database(spec: DumpSpec) -> DumpOptions {
+    match spec.options {
+        Options::Database(options) => options,
+        Options::Table(options) => panic!("{options:?}"),
+    }
 }
 
 /// What is wrong with a daily target that bears this tag too.
@@ -29,7 +41,7 @@ fn a_schedule_alone_makes_a_target() {
     assert_eq!(spec.timezone, Tz::UTC);
     assert_eq!((spec.size.vcpu(), spec.size.memory_mib()), (1, 2048));
     assert_eq!(spec.format, Format::Native);
-    assert_eq!(spec.options, DumpOptions::default());
+    assert_eq!(spec.options, Options::Database(DumpOptions::default()));
     assert_eq!((spec.verify, spec.verify_schedule.is_none()), (Level::None, true));
 }
 
@@ -59,7 +71,7 @@ fn every_option_is_read() {
     ])
     .unwrap()
     .unwrap();
-    let options = &spec.options;
+    let options = database(spec.clone());
     assert_eq!(options.compression.unwrap().to_string(), "gzip:6");
     assert_eq!(options.jobs, Some(8));
     assert_eq!(options.lock_timeout, Some(time::Duration::from_secs(90)));
@@ -83,10 +95,10 @@ fn every_option_is_read() {
         ("autodump:databases", "all"),
         ("autodump:exclude-tables", "+.tmp"),
     ]);
-    assert_eq!(spec.unwrap().unwrap().options.all_databases, Some(true));
+    assert_eq!(database(spec.unwrap().unwrap()).all_databases, Some(true));
     let spec =
         read(&[("autodump:start-schedule", "@daily"), ("autodump:tables", "+.log \t orders")]);
-    let tables = spec.unwrap().unwrap().options.selection.tables;
+    let tables = database(spec.unwrap().unwrap()).selection.tables;
     assert_eq!(tables.iter().map(ToString::to_string).collect::<Vec<_>>(), ["*.log", "orders"]);
 }
 
@@ -156,7 +168,9 @@ fn every_option_says_what_is_allowed() {
     let wrong = [("verify", "none"), ("verify-schedule", "weekly")];
     let mut tags = vec![("autodump:start-schedule".to_owned(), "@daily".to_owned())];
     tags.extend(wrong.map(|(name, value)| (format!("autodump:{name}"), value.to_owned())));
-    let errors = parse(&TagPrefix::default(), &tags.into_iter().collect()).unwrap().unwrap_err();
+    let errors = parse(&TagPrefix::default(), Kind::Secret, &tags.into_iter().collect())
+        .unwrap()
+        .unwrap_err();
     assert_eq!(errors[0].reason, "has 1 fields instead of 5");
 }
 
@@ -233,11 +247,14 @@ proptest! {
     fn the_parser_never_panics(
         schedule in "\\PC{0,30}",
         other in prop::collection::btree_map("(autodump:)?\\PC{0,20}", "\\PC{0,30}", 0..6),
-        known in prop::collection::btree_map(prop::sample::select(&ALL[..]), "\\PC{0,30}", 0..6),
+        known in prop::collection::btree_map(prop::sample::select(&OF_SECRETS[..]), "\\PC{0,30}", 0..6),
+        tables in prop::collection::btree_map(prop::sample::select(&OF_TABLES[..]), "\\PC{0,30}", 0..6),
     ) {
         let mut tags = other;
-        tags.extend(known.into_iter().map(|(name, value)| (format!("autodump:{name}"), value)));
+        tags.extend(known.into_iter().chain(tables).map(|(name, value)| (format!("autodump:{name}"), value)));
         tags.insert("autodump:start-schedule".to_owned(), schedule);
-        let _ = parse(&TagPrefix::default(), &tags);
+        for kind in [Kind::Secret, Kind::Table] {
+            let _ = parse(&TagPrefix::default(), kind, &tags);
+        }
     }
 }

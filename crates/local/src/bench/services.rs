@@ -237,7 +237,13 @@ mod tests {
                 let tags: BTreeMap<_, _> =
                     pairs.map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect();
                 assert!(
-                    autodump_core::tags::parse(&TagPrefix::default(), &tags).unwrap().is_ok(),
+                    autodump_core::tags::parse(
+                        &TagPrefix::default(),
+                        autodump_core::tags::Kind::Secret,
+                        &tags
+                    )
+                    .unwrap()
+                    .is_ok(),
                     "{tags:?}"
                 );
             }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use autodump_core::execution::{self, ExecutionInput};
 use autodump_core::hash::TagHash;
 use autodump_core::layout;
-use autodump_core::tags::{self, Size, TagPrefix};
+use autodump_core::tags::{self, Kind, Size, TagPrefix};
 use autodump_core::verification::Level;
 use autodump_local::api::{Api, Execution};
 use autodump_local::postgres::{self, Postgres};
@@ -142,7 +142,7 @@ impl World {
     pub(crate) async fn start_at(&self, target: &Target, when: DateTime<Utc>) -> Result<Execution> {
         let (prefix, tags) = (TagPrefix::default(), self.tags(target).await?);
         let hash = TagHash::of(&prefix, &tags);
-        let (size, verify) = match tags::parse(&prefix, &tags) {
+        let (size, verify) = match tags::parse(&prefix, Kind::Secret, &tags) {
             Some(Ok(spec)) => (spec.size, spec.verification_of(when)),
             _ => (Size::Small, Level::None),
         };

@@ -1,0 +1,143 @@
+//! All places where targets are found, as one.
+
+use crate::error::{Error, ErrorClass, Result};
+use crate::ports::{Page, Resource, TargetSource};
+use crate::source::Source;
+use crate::tags::Kind;
+
+/// The own secrets and tables, and the tables of further sources.
+///
+/// Secrets stay with `ListSecrets`: it tells which are scheduled for deletion, which the tagging
+/// API does not; and with pages of a hundred and a filter by key there too, nothing would be
+/// gained.
+#[derive(Debug)]
+pub struct Targets<S, T> {
+    secrets: S,
+    tables: T,
+    further: Vec<(Source, T)>,
+    region: String,
+}
+
+impl<S: TargetSource, T: TargetSource> Targets<S, T> {
+    /// The secrets and tables of this account in `region`, and the tables of the sources.
+    #[must_use]
+    pub fn new(
+        region: impl Into<String>,
+        secrets: S,
+        tables: T,
+        further: Vec<(Source, T)>,
+    ) -> Self {
+        Self { secrets, tables, further, region: region.into() }
+    }
+
+    /// How many places are listed, one after the other.
+    fn places(&self) -> usize {
+        2 + self.further.len()
+    }
+
+    async fn page_of(&self, place: usize, tag_key: &str, token: Option<String>) -> Result<Page> {
+        match place {
+            0 => self.secrets.page(tag_key, token).await,
+            1 => self.tables.page(tag_key, token).await,
+            _ => match self.further.get(place - 2) {
+                Some((_, tables)) => tables.page(tag_key, token).await,
+                None => Err(unknown_place(place)),
+            },
+        }
+    }
+
+    /// A place's name in reports.
+    fn name_of(&self, place: usize) -> String {
+        match place {
+            0 => format!("the secrets of {}", self.region),
+            1 => format!("the tables of {}", self.region),
+            _ => {
+                let source = self.further.get(place - 2).map(|(source, _)| source.to_string());
+                format!("the tables of {}", source.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Where a table is to be asked for: where its account is named, then in the own region, and
+    /// then in another region of the own account.
+    fn tables_of(&self, arn: &str) -> Option<&T> {
+        let by = |role: bool| {
+            let mut sources = self.further.iter();
+            sources.find(|(source, _)| source.account().is_some() == role && source.holds(arn))
+        };
+        if let Some((_, tables)) = by(true) {
+            return Some(tables);
+        }
+        if arn.split(':').nth(3) == Some(&self.region) {
+            return Some(&self.tables);
+        }
+        by(false).map(|(_, tables)| tables)
+    }
+}
+
+impl<S: TargetSource, T: TargetSource> TargetSource for Targets<S, T> {
+    /// The pages of all places, one place after the other. A place whose page fails is left
+    /// there, told of in [`Page::failures`] with its name, and never stops the others.
+    async fn page(&self, tag_key: &str, token: Option<String>) -> Result<Page> {
+        let (place, token) = match token {
+            None => (0, None),
+            Some(token) => read(&token)?,
+        };
+        let next = |place: usize| (place < self.places()).then(|| place.to_string());
+        Ok(match self.page_of(place, tag_key, token).await {
+            Ok(page) => Page {
+                next: page
+                    .next
+                    .map_or_else(|| next(place + 1), |token| Some(format!("{place} {token}"))),
+                ..page
+            },
+            Err(error) => Page {
+                failures: vec![named(&self.name_of(place), error)],
+                next: next(place + 1),
+                ..Page::default()
+            },
+        })
+    }
+
+    /// A table by its ARN, where it belongs; anything else is a secret's ARN or name.
+    async fn find(&self, id: &str) -> Result<Option<Resource>> {
+        if Kind::of(id) != Some(Kind::Table) {
+            return self.secrets.find(id).await;
+        }
+        match self.tables_of(id) {
+            Some(tables) => tables.find(id).await,
+            None => Err(Error::new(
+                ErrorClass::Configuration,
+                format!("the table {id} is of no region and account where targets are looked for"),
+                "Add its region and account to the construct's sources, or remove its runs",
+            )),
+        }
+    }
+}
+
+/// A token of ours: the place, and the token of its own listing.
+fn read(token: &str) -> Result<(usize, Option<String>)> {
+    let (place, rest) = match token.split_once(' ') {
+        Some((place, rest)) => (place, Some(rest.to_owned())),
+        None => (token, None),
+    };
+    let place = place.parse().map_err(|_| {
+        let what = format!("{token:?} is no token of a listing");
+        Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+    })?;
+    Ok((place, rest))
+}
+
+fn unknown_place(place: usize) -> Error {
+    let what = format!("there is no place {place} to look for targets");
+    Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+}
+
+fn named(place: &str, error: Error) -> Error {
+    let (what, hint) = (format!("{place}: {}", error.what()), error.hint().to_owned());
+    Error::new(error.class(), what, hint).caused_by(error)
+}
+
+#[cfg(test)]
+#[path = "targets_tests.rs"]
+mod tests;

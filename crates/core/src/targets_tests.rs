@@ -1,0 +1,157 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::*;
+
+const KEY: &str = "autodump:start-schedule";
+
+/// A place with these pages of resources, by their ARNs; `None` is a page that fails.
+#[derive(Default)]
+struct Place {
+    pages: Vec<Option<Vec<&'static str>>>,
+    tokens: Mutex<Vec<Option<String>>>,
+    found: Mutex<Vec<String>>,
+}
+
+impl Place {
+    fn of(pages: &[Option<&[&'static str]>]) -> Self {
+        let pages = pages.iter().map(|page| page.map(<[_]>::to_vec)).collect();
+        Self { pages, ..Self::default() }
+    }
+
+    fn found(&self) -> Vec<String> {
+        std::mem::take(&mut self.found.lock().unwrap())
+    }
+}
+
+fn resource(arn: &str) -> Resource {
+    Resource { arn: arn.to_owned(), name: arn.to_owned(), tags: BTreeMap::new() }
+}
+
+impl TargetSource for Place {
+    async fn page(&self, tag_key: &str, token: Option<String>) -> Result<Page> {
+        assert_eq!(tag_key, KEY);
+        self.tokens.lock().unwrap().push(token.clone());
+        // With a space, as a token may have one.
+        let number = token.map_or(0, |token| token.strip_prefix("page ").unwrap().parse().unwrap());
+        let Some(page) = self.pages.get(number).cloned().unwrap_or(Some(Vec::new())) else {
+            return Err(Error::new(ErrorClass::Credentials, "no entry", "Knock"));
+        };
+        let next = (number + 1 < self.pages.len()).then(|| format!("page {}", number + 1));
+        Ok(Page { resources: page.into_iter().map(resource).collect(), next, ..Page::default() })
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Resource>> {
+        self.found.lock().unwrap().push(id.to_owned());
+        Ok(Some(resource(id)))
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../../contract/sources.json")).unwrap();
+    crate::source::parse(&golden["sources"].to_string()).unwrap()
+}
+
+fn targets(secrets: Place, tables: Place, further: Vec<Place>) -> Targets<Place, Place> {
+    let further = sources().into_iter().zip(further).collect();
+    Targets::new("eu-central-1", secrets, tables, further)
+}
+
+/// All that is listed, and all that is not.
+async fn listed(targets: &Targets<Place, Place>) -> (Vec<String>, Vec<String>) {
+    let (mut arns, mut failures, mut token) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = targets.page(KEY, token).await.unwrap();
+        arns.extend(page.resources.into_iter().map(|found| found.arn));
+        failures.extend(page.failures.iter().map(ToString::to_string));
+        token = page.next;
+        if token.is_none() {
+            return (arns, failures);
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_places_are_listed_page_by_page() {
+    let targets = targets(
+        Place::of(&[Some(&["a", "b"]), Some(&[]), Some(&["c"])]),
+        Place::of(&[Some(&["d"]), Some(&["e"])]),
+        vec![Place::of(&[]), Place::of(&[Some(&["f"])]), Place::of(&[Some(&["g"])])],
+    );
+    let (arns, failures) = listed(&targets).await;
+    assert_eq!(arns, ["a", "b", "c", "d", "e", "f", "g"]);
+    assert_eq!(failures, [""; 0]);
+    let tokens = targets.secrets.tokens.lock().unwrap();
+    assert_eq!(*tokens, [None, Some("page 1".to_owned()), Some("page 2".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_place_that_fails_is_named_and_stops_no_other() {
+    let targets = targets(
+        Place::of(&[Some(&["a"]), None, Some(&["never asked for"])]),
+        Place::of(&[Some(&["b"])]),
+        vec![Place::of(&[Some(&["c"])]), Place::of(&[None]), Place::of(&[Some(&["d"])])],
+    );
+    let (arns, failures) = listed(&targets).await;
+    assert_eq!(arns, ["a", "b", "c", "d"]);
+    assert_eq!(
+        failures,
+        [
+            "the secrets of eu-central-1: no entry. Knock. A retry does not help.",
+            "the tables of eu-central-1 by arn:aws:iam::222233334444:role/AutoDumpSource: \
+             no entry. Knock. A retry does not help.",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_last_place_may_fail_too() {
+    let targets = targets(Place::of(&[Some(&["a"])]), Place::of(&[None]), Vec::new());
+    let (arns, failures) = listed(&targets).await;
+    assert_eq!((arns.len(), failures.len()), (1, 1));
+    assert!(failures[0].starts_with("the tables of eu-central-1: no entry"), "{failures:?}");
+}
+
+#[tokio::test]
+async fn a_resource_is_asked_for_where_it_belongs() {
+    let targets = targets(
+        Place::default(),
+        Place::default(),
+        vec![Place::default(), Place::default(), Place::default()],
+    );
+    let places = [
+        &targets.secrets,
+        &targets.tables,
+        &targets.further[0].1,
+        &targets.further[1].1,
+        &targets.further[2].1,
+    ];
+    for (id, place) in [
+        ("prod/app", 0),
+        ("arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf", 0),
+        ("arn:aws:dynamodb:eu-central-1:111122223333:table/orders", 1),
+        ("arn:aws:dynamodb:us-east-1:111122223333:table/orders", 2),
+        ("arn:aws:dynamodb:eu-central-1:222233334444:table/orders", 3),
+        ("arn:aws:dynamodb:eu-west-1:333344445555:table/orders", 4),
+    ] {
+        assert_eq!(targets.find(id).await.unwrap().unwrap().arn, id);
+        let asked: Vec<_> = places.iter().map(|place| place.found()).collect();
+        for (number, asked) in asked.iter().enumerate() {
+            assert_eq!(asked.iter().any(|asked| asked == id), number == place, "{id} at {number}");
+        }
+    }
+    let error =
+        targets.find("arn:aws:dynamodb:eu-west-1:111122223333:table/far").await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.what().contains("eu-west-1:111122223333:table/far"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_ours_is_refused() {
+    let targets = targets(Place::default(), Place::default(), Vec::new());
+    let error = targets.page(KEY, Some("x y".to_owned())).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Internal);
+    let page = targets.page(KEY, Some("7".to_owned())).await.unwrap();
+    assert_eq!((page.failures.len(), page.next), (1, None));
+}
