@@ -3,6 +3,7 @@
 
 use std::{env, fmt};
 
+use autodump_core::source::{self, Source};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
 use lambda_runtime::Diagnostic;
@@ -42,6 +43,12 @@ pub fn setting(name: &str) -> Result<String> {
 /// The prefix of the tags, as set.
 pub fn tag_prefix() -> Result<TagPrefix> {
     TagPrefix::new(&setting(TAG_PREFIX)?)
+}
+
+/// The regions and accounts whose tables are targets, too: none where none are set.
+pub fn sources() -> Result<Vec<Source>> {
+    let text = env::var(source::VARIABLE).unwrap_or_default();
+    if text.trim().is_empty() { Ok(Vec::new()) } else { source::parse(&text) }
 }
 
 /// An error that ends an invocation. Lambda shows it as `AutoDump.<Class>`, such as
@@ -89,6 +96,9 @@ mod tests {
             serde_json::from_str(include_str!("../../contract/environment.json")).unwrap();
         assert_eq!(golden["scanner"], serde_json::json!([NAME, TAG_PREFIX, STATE_MACHINE_ARN]));
         assert_eq!(golden["hash"], serde_json::json!([TAG_PREFIX]));
+        for optional in ["scannerOptional", "hashOptional"] {
+            assert_eq!(golden[optional], serde_json::json!([source::VARIABLE]));
+        }
     }
 
     #[test]
@@ -96,6 +106,11 @@ mod tests {
         let error = setting("AUTODUMP_NOT_SET_IN_ANY_TEST").unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration);
         assert!(error.what().contains("AUTODUMP_NOT_SET_IN_ANY_TEST"), "{error}");
+    }
+
+    #[test]
+    fn sources_need_not_be_set() {
+        assert_eq!(sources().unwrap(), []);
     }
 
     #[test]

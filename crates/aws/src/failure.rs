@@ -50,7 +50,9 @@ where
                 Cause::Rejected
             }
         }
-        SdkError::DispatchFailure(_) if has_no_credentials(error) => Cause::Refused,
+        SdkError::DispatchFailure(_) if has_no_credentials(error) || may_not_assume(error) => {
+            Cause::Refused
+        }
         SdkError::ConstructionFailure(_) => Cause::Rejected,
         _ => Cause::Unavailable,
     }
@@ -69,6 +71,18 @@ pub(crate) fn has_no_credentials<E>(error: &SdkError<E, HttpResponse>) -> bool {
             )
         )
     })
+}
+
+/// Whether the role that gives the credentials may not be assumed.
+fn may_not_assume<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else { return false };
+    let Some(why) = failure.as_connector_error() else { return false };
+    let refused = |error: &(dyn StdError + 'static)| {
+        let provider = matches!(error.downcast_ref(), Some(CredentialsError::ProviderError(_)));
+        let why = in_words(error);
+        provider && REFUSALS.iter().any(|refusal| why.contains(refusal))
+    };
+    chain(why).any(refused)
 }
 
 fn chain<'a>(

@@ -13,3 +13,4 @@ mod replay;
 pub mod runs;
 pub mod s3;
 pub mod secrets;
+pub mod source;

@@ -159,7 +159,7 @@ fn table_of(detail: &Value) -> Option<String> {
     let named = request["tableName"].as_str();
     let answered = detail["responseElements"]["tableDescription"]["tableArn"].as_str();
     let known = [answered, request["resourceArn"].as_str(), named].into_iter().flatten();
-    if let Some(arn) = known.filter_map(|arn| arn.parse::<TableArn>().ok()).next() {
+    if let Some(arn) = known.flat_map(str::parse::<TableArn>).next() {
         return Some(arn.to_string());
     }
     let region = detail["awsRegion"].as_str()?;

@@ -1,27 +1,30 @@
 //! The Lambda function that tells the state machine whether a planned run is still wanted.
 
-use autodump_aws::config;
+use autodump_aws::dynamodb::Tables;
 use autodump_aws::secrets::Secrets;
+use autodump_aws::{config, source};
 use autodump_core::check::{CheckRequest, Verdict, check};
 use autodump_core::tags::TagPrefix;
+use autodump_core::targets::Targets;
 use autodump_core::{Error, ErrorClass, Result};
-use autodump_handlers::{Ended, log_as_json, tag_prefix};
+use autodump_handlers::{Ended, log_as_json, sources, tag_prefix};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 struct Check {
-    secrets: Secrets,
+    targets: Targets<Secrets, Tables>,
     prefix: TagPrefix,
 }
 
 impl Check {
-    fn from_environment() -> Result<Self, Ended> {
-        Ok(Self { prefix: tag_prefix()?, secrets: Secrets::new(&config::of_function()) })
+    async fn from_environment() -> Result<Self, Ended> {
+        let (prefix, sources) = (tag_prefix()?, sources()?);
+        Ok(Self { prefix, targets: source::targets(&config::of_function(), sources).await })
     }
 
     async fn handle(&self, event: Value) -> Result<Verdict, Ended> {
         let request = request(event)?;
-        let verdict = check(&self.secrets, &self.prefix, &request).await?;
+        let verdict = check(&self.targets, &self.prefix, &request).await?;
         tracing::info!(
             resourceArn = request.resource_arn,
             execute = verdict.execute,
@@ -45,6 +48,6 @@ fn request(event: Value) -> Result<CheckRequest> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
-    let check = Check::from_environment()?;
+    let check = Check::from_environment().await?;
     run(service_fn(|event: LambdaEvent<Value>| check.handle(event.payload))).await
 }

@@ -3,31 +3,35 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use autodump_aws::dynamodb::Tables;
 use autodump_aws::executions::StateMachine;
 use autodump_aws::secrets::Secrets;
-use autodump_aws::{config, emf};
+use autodump_aws::{config, emf, source};
 use autodump_core::Result;
 use autodump_core::event::ScanRequest;
 use autodump_core::scan::{Observer, Outcome, Scan, ScanReport};
 use autodump_core::tags::TagPrefix;
-use autodump_handlers::{Ended, NAME, STATE_MACHINE_ARN, log_as_json, setting, tag_prefix};
+use autodump_core::targets::Targets;
+use autodump_handlers::{
+    Ended, NAME, STATE_MACHINE_ARN, log_as_json, setting, sources, tag_prefix,
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 struct Scanner {
-    secrets: Secrets,
+    targets: Targets<Secrets, Tables>,
     state_machine: StateMachine,
     prefix: TagPrefix,
     name: String,
 }
 
 impl Scanner {
-    fn from_environment() -> Result<Self, Ended> {
+    async fn from_environment() -> Result<Self, Ended> {
         let (prefix, name, arn) = (tag_prefix()?, setting(NAME)?, setting(STATE_MACHINE_ARN)?);
-        let config = config::of_function();
-        let state_machine = StateMachine::new(&config, arn);
-        Ok(Self { secrets: Secrets::new(&config), state_machine, prefix, name })
+        let (config, sources) = (config::of_function(), sources()?);
+        let targets = source::targets(&config, sources).await;
+        Ok(Self { targets, state_machine: StateMachine::new(&config, arn), prefix, name })
     }
 
     async fn handle(&self, event: Value) -> Result<ScanReport, Ended> {
@@ -42,9 +46,9 @@ impl Scanner {
         Ok(report.into_result()?)
     }
 
-    fn scan(&self, now: DateTime<Utc>) -> Scan<'_, Secrets, StateMachine, Log> {
-        let Self { secrets, state_machine, prefix, .. } = self;
-        Scan { source: secrets, executions: state_machine, observer: &Log, prefix, now }
+    fn scan(&self, now: DateTime<Utc>) -> Scan<'_, Targets<Secrets, Tables>, StateMachine, Log> {
+        let Self { targets, state_machine, prefix, .. } = self;
+        Scan { source: targets, executions: state_machine, observer: &Log, prefix, now }
     }
 
     fn note(&self, report: &ScanReport, now: DateTime<Utc>) {
@@ -99,6 +103,6 @@ fn rfc3339(when: DateTime<Utc>) -> String {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
-    let scanner = Scanner::from_environment()?;
+    let scanner = Scanner::from_environment().await?;
     run(service_fn(|event: LambdaEvent<Value>| scanner.handle(event.payload))).await
 }

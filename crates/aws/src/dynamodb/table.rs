@@ -67,19 +67,14 @@ impl TableWriter for Table {
 
 fn scan(table: &str, request: &PageRequest) -> Bytes {
     let PageRequest { segment, total_segments, from, consistent, limit } = request;
-    let mut body = format!(
-        "{{\"TableName\":{},\"Segment\":{segment},\"TotalSegments\":{total_segments},\
-         \"ConsistentRead\":{consistent},\"ReturnConsumedCapacity\":\"TOTAL\"",
-        quoted(table)
+    let table = quoted(table);
+    let limit = limit.map(|limit| format!(",\"Limit\":{limit}")).unwrap_or_default();
+    let from = from.as_ref().map(|key| format!(",\"ExclusiveStartKey\":{key}"));
+    let from = from.unwrap_or_default();
+    let body = format!(
+        "{{\"TableName\":{table},\"Segment\":{segment},\"TotalSegments\":{total_segments},\
+         \"ConsistentRead\":{consistent},\"ReturnConsumedCapacity\":\"TOTAL\"{limit}{from}}}"
     );
-    if let Some(limit) = limit {
-        body.push_str(&format!(",\"Limit\":{limit}"));
-    }
-    if let Some(from) = from {
-        body.push_str(",\"ExclusiveStartKey\":");
-        body.push_str(from);
-    }
-    body.push('}');
     body.into()
 }
 

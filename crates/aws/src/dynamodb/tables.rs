@@ -20,7 +20,8 @@ use crate::failure::failure;
 const PAGE: i32 = 100;
 
 const REFUSED: &str = "Let the role do tag:GetResources, and dynamodb:DescribeTable and \
-     ListTagsOfResource on the tables";
+     ListTagsOfResource on the tables; a source's role has to let AutoDump's assume it, with the \
+     same external id";
 
 /// The tables of one account and region.
 #[derive(Debug, Clone)]

@@ -33,7 +33,7 @@ impl ObjectWriter for S3Store {
                 Once::Put(put) => return Ok(put),
                 Once::Conflict(error) if left == 0 => return Err(error),
                 Once::Conflict(_) => {
-                    tracing::debug!(key = location.key, "a conflict: putting again")
+                    tracing::debug!(key = location.key, "a conflict: putting again");
                 }
             }
             tokio::time::sleep(pause).await;

@@ -39,13 +39,13 @@ async fn remove(answers: Vec<Answer>, count: usize) -> (Result<(), Error>, Vec<R
 
 /// What S3 says of the keys that it did not remove, in an answer that is a success.
 fn not_removed(failures: &[(&str, &str)]) -> Answer {
-    let failures: String = failures
+    let failures: Vec<_> = failures
         .iter()
         .map(|(key, code)| {
             format!("<Error><Key>{key}</Key><Code>{code}</Code><Message>No.</Message></Error>")
         })
         .collect();
-    Answer::Http(200, "", format!("<DeleteResult>{failures}</DeleteResult>"))
+    Answer::Http(200, "", format!("<DeleteResult>{}</DeleteResult>", failures.concat()))
 }
 
 #[tokio::test]
