@@ -6,6 +6,11 @@ use crate::compression::Algorithm;
 pub const PLAN: &str = "state/plan.json";
 /// The table's definition.
 pub const DEFINITION: &str = "table.json";
+/// The input of the call that makes the table without AutoDump: `ImportTable` with its items, or
+/// `CreateTable` for a table without items.
+pub const IMPORT: &str = "import-table.json";
+/// See [`IMPORT`].
+pub const CREATE: &str = "create-table.json";
 /// What `ImportTable` is given, within a run's directory.
 pub const DATA: &str = "data/";
 /// What `ExportTableToPointInTime` is given, within a run's directory.

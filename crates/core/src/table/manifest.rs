@@ -18,7 +18,7 @@ pub const SERVER_VERSION: &str = "2012-08-10";
 
 /// Version 1 of the manifest, `contract/table-manifest.json`. Readers reject a version they do not
 /// know, and ignore fields they do not know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TableManifest {
     /// Always 1.
@@ -57,9 +57,6 @@ pub struct TableManifest {
     pub verify: Level,
     /// How many items there are in all objects.
     pub items: u64,
-    /// The read units that were consumed; of an export none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_units: Option<f64>,
     /// The key of the table's definition, in the bucket of the manifest.
     pub definition: String,
     /// Every data object of the backup.

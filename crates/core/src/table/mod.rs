@@ -14,3 +14,4 @@ pub mod plan;
 pub mod planner;
 pub mod ports;
 pub mod read;
+pub mod request;

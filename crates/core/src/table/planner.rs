@@ -44,6 +44,14 @@ pub struct PlanRequest {
     pub execution_arn: String,
 }
 
+impl PlanRequest {
+    /// Where the run puts everything.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        directory(&self.resource_arn, self.start, &self.execution_arn)
+    }
+}
+
 /// Which export is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -121,11 +129,12 @@ fn odd(what: String) -> Error {
 }
 
 impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
-    /// Plans the run, or finds the plan that was made before: the first one holds, whatever
-    /// becomes of the table and its tags. An export is started, or found.
+    /// Plans the run, or finds the plan that was made before in its directory: the first one
+    /// holds, whatever becomes of the table and its tags. An export is started, or found.
     pub async fn plan(
         &self,
         request: &PlanRequest,
+        directory: &str,
         wanted: &Wanted,
         now: DateTime<Utc>,
     ) -> Result<Planned> {
@@ -133,15 +142,14 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             let what = format!("the target {} {reason}", request.resource_arn);
             Error::new(ErrorClass::Configuration, what, "Start the run of a table")
         })?;
-        let directory = directory(&request.resource_arn, request.start, &request.execution_arn);
         let plan = self.made(request, &arn.name, wanted, now).await?;
-        let plan = self.kept(&directory, plan).await?;
+        let plan = self.kept(directory, plan).await?;
         match &plan.method {
             Method::Scan(scan) => {
                 Ok(Planned { method: "scan", ranges: scan.ranges, export_arn: None })
             }
             Method::Export(export) => {
-                let arn = self.export(&plan, export, &directory).await?;
+                let arn = self.export(&plan, export, directory).await?;
                 Ok(Planned { method: "export", ranges: 1, export_arn: Some(arn) })
             }
         }

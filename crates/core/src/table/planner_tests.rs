@@ -87,27 +87,32 @@ fn now() -> DateTime<Utc> {
     "2026-11-22T08:00:41Z".parse().unwrap()
 }
 
-fn directory_of(request: &PlanRequest) -> String {
-    directory(&request.resource_arn, request.start, &request.execution_arn)
+async fn planned(
+    planner: &Planner<'_, Tables, MemoryStore>,
+    request: &PlanRequest,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<Planned> {
+    planner.plan(request, &request.directory(), wanted, now).await
 }
 
 #[tokio::test]
 async fn the_first_plan_holds() {
     let (tables, store) = (Tables::new(Value::Null).await, MemoryStore::default());
     let planner = planner(&tables, &store);
-    let planned = planner.plan(&request(), &wanted(None), now()).await.unwrap();
-    assert_eq!(serde_json::to_value(&planned).unwrap(), golden()["plan"]["answers"][0]);
-    let plan = read_plan(&store, BUCKET, &directory_of(&request())).await.unwrap();
+    let answer = planned(&planner, &request(), &wanted(None), now()).await.unwrap();
+    assert_eq!(serde_json::to_value(&answer).unwrap(), golden()["plan"]["answers"][0]);
+    let plan = read_plan(&store, BUCKET, &request().directory()).await.unwrap();
     assert_eq!((plan.planned_at, &plan.resource_arn), (now(), &request().resource_arn));
     assert_eq!(plan.definition["create"]["BillingMode"], "PAY_PER_REQUEST");
     // Another one that asks later, for something else.
     let other = Wanted { segments: Some(9), ..wanted(None) };
-    planner.plan(&request(), &other, now() + chrono::Duration::hours(1)).await.unwrap();
-    assert_eq!(read_plan(&store, BUCKET, &directory_of(&request())).await.unwrap(), plan);
+    planned(&planner, &request(), &other, now() + chrono::Duration::hours(1)).await.unwrap();
+    assert_eq!(read_plan(&store, BUCKET, &request().directory()).await.unwrap(), plan);
     // Another execution has another directory.
     let execution_arn = format!("{}-2", request().execution_arn);
     let second = PlanRequest { execution_arn, ..request() };
-    planner.plan(&second, &other, now()).await.unwrap();
+    planned(&planner, &second, &other, now()).await.unwrap();
     assert_eq!(store.keys().len(), 2);
 }
 
@@ -117,10 +122,10 @@ async fn an_export_is_asked_for_with_one_token() {
     let store = MemoryStore::default();
     let planner = Planner { kms_key: Some("arn:key"), ..planner(&tables, &store) };
     for _ in 0..2 {
-        let planned = planner.plan(&request(), &wanted(None), now()).await.unwrap();
-        let mut answer = golden()["plan"]["answers"][2].clone();
-        answer["exportArn"] = EXPORT.into();
-        assert_eq!(serde_json::to_value(&planned).unwrap(), answer);
+        let answer = planned(&planner, &request(), &wanted(None), now()).await.unwrap();
+        let mut expected = golden()["plan"]["answers"][2].clone();
+        expected["exportArn"] = EXPORT.into();
+        assert_eq!(serde_json::to_value(&answer).unwrap(), expected);
     }
     let exports = tables.exports.lock().unwrap();
     assert_eq!(exports[0], exports[1]);
@@ -132,7 +137,7 @@ async fn an_export_is_asked_for_with_one_token() {
             "TableArn": request().resource_arn,
             "S3Bucket": BUCKET,
             "S3BucketOwner": "111122223333",
-            "S3Prefix": format!("{}export", directory_of(&request())),
+            "S3Prefix": format!("{}export", request().directory()),
             "ClientToken": token,
             "ExportFormat": "DYNAMODB_JSON",
             "S3SseAlgorithm": "KMS",
@@ -145,15 +150,15 @@ async fn an_export_is_asked_for_with_one_token() {
 async fn nothing_is_written_for_a_table_that_cannot_be_read() {
     let (tables, store) = (Tables::new(Value::Null).await, MemoryStore::default());
     let planner = planner(&tables, &store);
-    let error = planner.plan(&request(), &wanted(Some(Who::Export)), now()).await.unwrap_err();
+    let error = planned(&planner, &request(), &wanted(Some(Who::Export)), now()).await.unwrap_err();
     assert!(error.what().contains("point-in-time recovery"), "{error}");
     let gone = request().resource_arn.replace("orders", "gone");
     let gone = PlanRequest { resource_arn: gone, ..request() };
-    let error = planner.plan(&gone, &wanted(None), now()).await.unwrap_err();
+    let error = planned(&planner, &gone, &wanted(None), now()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
     let secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
     let secret = PlanRequest { resource_arn: secret.to_owned(), ..request() };
-    let error = planner.plan(&secret, &wanted(None), now()).await.unwrap_err();
+    let error = planned(&planner, &secret, &wanted(None), now()).await.unwrap_err();
     assert!(error.what().contains("is no ARN of a table"), "{error}");
     assert_eq!(store.keys(), Vec::<String>::new());
 }

@@ -4,10 +4,15 @@
 //! left behind, [`so_far::so_far`] says how far it is meanwhile, and [`summary::summarise`] looks
 //! at all ranges when they are complete.
 
+pub mod backup;
+mod by_hand;
 pub mod checkpoint;
 mod crc;
 mod cut;
 pub mod exported;
+#[cfg(test)]
+mod exported_sample;
+pub mod finish;
 mod frame;
 pub mod journal;
 mod pace;

@@ -1,0 +1,115 @@
+//! One job of a run: it reads a range, or ends the run.
+
+use autodump_core::ports::{ObjectReader, ObjectWriter};
+use autodump_core::table::manifest::TableManifest;
+use autodump_core::table::plan::{Method, Scan};
+use autodump_core::table::ports::TableReader;
+use autodump_core::{Error, ErrorClass, Result};
+use chrono::{DateTime, Utc};
+
+use super::exported::{Exported, exported};
+use super::finish::{Finish, Found};
+use super::range::{self, RangeJob};
+use super::summary::summarise;
+
+/// How many objects are removed in one request.
+const AT_ONCE: usize = 1000;
+
+/// What a job does of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It reads this range, one of several: a child of an array job.
+    Range(u32),
+    /// It reads what no other job reads, looks whether all is there, and writes the manifest.
+    Rest,
+}
+
+/// Does a job's part of a run. Gives the manifest if the run has come to its end with it.
+///
+/// It may be done again after any failure: what was read before is not read again. `stop` ends
+/// it within seconds.
+pub async fn run<T, S>(
+    table: &T,
+    store: &S,
+    finish: &Finish<'_>,
+    part: Part,
+    now: impl Fn() -> DateTime<Utc> + Send + Sync,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Option<TableManifest>>
+where
+    T: TableReader,
+    S: ObjectReader + ObjectWriter,
+{
+    match (&finish.plan.method, part) {
+        (Method::Scan(scan), Part::Range(range)) => {
+            range::run(table, store, &job(finish, scan, range), stop).await?;
+            Ok(None)
+        }
+        (Method::Scan(scan), Part::Rest) => {
+            if scan.ranges == 1 {
+                range::run(table, store, &job(finish, scan, 0), stop).await?;
+            }
+            let summary = summarise(store, finish.bucket, finish.directory, scan).await?;
+            let manifest = finish.run(store, Found::Scanned(&summary), now()).await?;
+            tidy(store, finish).await;
+            Ok(Some(manifest))
+        }
+        (Method::Export(_), Part::Rest) => {
+            let found = exported(store, finish.bucket, finish.directory).await?;
+            check_source(finish, &found)?;
+            finish.run(store, Found::Exported(&found), now()).await.map(Some)
+        }
+        (Method::Export(_), Part::Range(range)) => Err(Error::new(
+            ErrorClass::Internal,
+            format!("there is no range {range} of an export"),
+            "Report this: it is a fault of AutoDump",
+        )),
+    }
+}
+
+fn job(finish: &Finish<'_>, scan: &Scan, range: u32) -> RangeJob {
+    RangeJob {
+        bucket: finish.bucket.to_owned(),
+        directory: finish.directory.to_owned(),
+        scan: scan.clone(),
+        range,
+    }
+}
+
+fn check_source(finish: &Finish<'_>, found: &Exported) -> Result<()> {
+    let planned = &finish.plan.resource_arn;
+    if found.table_arn == *planned {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorClass::Verification,
+        format!("the export {} is of {}, not of {planned}", found.arn, found.table_arn),
+        "Find out who else writes to this bucket, and start another run",
+    ))
+}
+
+/// Removes the journals, whose pages are in the data objects. What cannot be removed is no
+/// reason to call a backup a failure.
+async fn tidy<S: ObjectReader + ObjectWriter>(store: &S, finish: &Finish<'_>) {
+    if let Err(error) = remove_journals(store, finish).await {
+        tracing::warn!(what = error.what(), "the journals of this run stay in the bucket");
+    }
+}
+
+async fn remove_journals<S: ObjectReader + ObjectWriter>(
+    store: &S,
+    finish: &Finish<'_>,
+) -> Result<()> {
+    let prefix = format!("{}state/", finish.directory);
+    let listed = store.list(finish.bucket, &prefix).await?;
+    let is_journal = |key: &String| key.contains("/journal-");
+    let keys: Vec<_> = listed.into_iter().map(|listed| listed.key).filter(is_journal).collect();
+    for keys in keys.chunks(AT_ONCE) {
+        store.remove(finish.bucket, keys).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "backup_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+use std::future::{pending, ready};
+
+use autodump_core::hash::TagHash;
+use autodump_core::manifest::Job;
+use autodump_core::table::plan::{Export, Plan};
+use autodump_core::testing::MemoryStore;
+use autodump_core::verification::Level;
+use serde_json::json;
+
+use super::super::exported_sample::{self, RUN};
+use super::super::fake::FakeTable;
+use super::super::trial::{BUCKET, DIRECTORY, assert_whole, scan};
+use super::*;
+
+const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+
+fn plan(method: Method) -> Plan {
+    let golden = include_str!("../../../../contract/table-definition.json");
+    Plan {
+        version: 1,
+        resource_arn: ARN.to_owned(),
+        tag_hash: TagHash::from("v1:00".to_owned()),
+        scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
+        execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
+        planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
+        method,
+        definition: serde_json::from_str(golden).unwrap(),
+    }
+}
+
+fn finish(plan: &Plan) -> Finish<'_> {
+    Finish {
+        bucket: BUCKET,
+        directory: DIRECTORY,
+        plan,
+        job: Job { id: "job".to_owned(), attempt: 1 },
+        autodump_version: "0.1.0".to_owned(),
+        verify: Level::None,
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T08:03:07Z".parse().unwrap()
+}
+
+async fn does(
+    table: &FakeTable,
+    store: &MemoryStore,
+    plan: &Plan,
+    part: Part,
+) -> Result<Option<TableManifest>> {
+    run(table, store, &finish(plan), part, now, pending()).await
+}
+
+fn journals(store: &MemoryStore) -> usize {
+    store.keys().iter().filter(|key| key.contains("/journal-")).count()
+}
+
+#[tokio::test]
+async fn a_small_table_is_one_job() {
+    let (table, store) = (FakeTable::new(100), MemoryStore::default());
+    let scan = scan(4, 1);
+    let plan = plan(Method::Scan(scan.clone()));
+    let manifest = does(&table, &store, &plan, Part::Rest).await.unwrap().unwrap();
+    assert_eq!(manifest.items, 100);
+    assert_whole(&table, &store, &scan).await;
+    assert_eq!(journals(&store), 0);
+    assert!(store.object(BUCKET, &format!("{DIRECTORY}manifest.json")).is_some());
+    // Batch starts it again although it had ended.
+    let (keys, calls) = (store.keys(), table.calls());
+    let again = does(&table, &store, &plan, Part::Rest).await.unwrap().unwrap();
+    assert_eq!((again, store.keys(), table.calls()), (manifest, keys, calls));
+}
+
+#[tokio::test]
+async fn ranges_come_first_and_the_rest_looks_whether_they_did() {
+    let (table, store) = (FakeTable::new(100), MemoryStore::default());
+    let scan = scan(4, 2);
+    let plan = plan(Method::Scan(scan.clone()));
+    assert_eq!(does(&table, &store, &plan, Part::Range(0)).await.unwrap(), None);
+    let error = does(&table, &store, &plan, Part::Rest).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Verification);
+    assert!(error.what().contains("2 of 4 segments"), "{error}");
+    let is_end = |key: &String| key.ends_with("manifest.json") || key.ends_with("table.json");
+    assert!(!store.keys().iter().any(is_end), "{:?}", store.keys());
+    assert_eq!(does(&table, &store, &plan, Part::Range(1)).await.unwrap(), None);
+    let manifest = does(&table, &store, &plan, Part::Rest).await.unwrap().unwrap();
+    assert_eq!((manifest.items, manifest.method.jobs), (100, Some(2)));
+    assert_whole(&table, &store, &scan).await;
+    assert_eq!(journals(&store), 0);
+}
+
+#[tokio::test]
+async fn a_stop_ends_it_without_a_manifest() {
+    let (table, store) = (FakeTable::new(100), MemoryStore::default());
+    let plan = plan(Method::Scan(scan(4, 1)));
+    let done = run(&table, &store, &finish(&plan), Part::Rest, now, ready(())).await;
+    assert_eq!(done.unwrap_err().class(), ErrorClass::Interrupted);
+    assert_eq!(store.keys(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_export_is_compared_and_has_its_manifest() {
+    let export = exported_sample::Export::new(|_, _| {}).await;
+    let table = FakeTable::new(0);
+    let token = Export { client_token: "token".to_owned() };
+    let plan = plan(Method::Export(token));
+    let finish = Finish { bucket: exported_sample::BUCKET, directory: RUN, ..finish(&plan) };
+    let store = &export.store;
+    let manifest = run(&table, store, &finish, Part::Rest, now, pending()).await.unwrap().unwrap();
+    assert_eq!((manifest.items, manifest.objects.len(), table.calls()), (5, 2, 0));
+    let error = run(&table, store, &finish, Part::Range(0), now, pending()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Internal);
+
+    let other = |summary: &mut serde_json::Value, _: &mut Vec<_>| {
+        summary["tableArn"] = json!(ARN.replace("orders", "others"));
+    };
+    let export = exported_sample::Export::new(other).await;
+    let done = run(&table, &export.store, &finish, Part::Rest, now, pending()).await;
+    let error = done.unwrap_err();
+    assert!(error.what().contains("table/others, not of"), "{error}");
+    assert!(!export.store.keys().iter().any(|key| key.ends_with("/manifest.json")));
+}
