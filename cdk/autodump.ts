@@ -8,8 +8,8 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
-import { allBackups, BackupBucket, Backups, grantReadBackups } from './bucket';
-import { makeHash, makeScanner } from './functions';
+import { allBackups, allowExports, BackupBucket, Backups, grantReadBackups } from './bucket';
+import { makeHash, makePlanner, makeScanner } from './functions';
 import { jobImages } from './image';
 import { Jobs } from './job';
 import { scannerMetric } from './metrics';
@@ -20,25 +20,26 @@ import {
   checkRetention,
   checkScanInterval,
   checkScratchSize,
+  checkSources,
   checkTagPrefix,
   checkTimeout,
 } from './private/checks';
 import { allow } from './private/role';
+import { rolesOf } from './private/sources';
 import { AutoDumpProps } from './props';
 import { RestoreStateMachine } from './restore-state-machine';
 import { Rules } from './rules';
 import { DumpStateMachine } from './state-machine';
 
-/** Everything that the PostgreSQL dumper writes lies below this. */
-const KEY_PREFIX = 'postgres/';
 /** The most characters that the name of a state machine has. */
 const NAME_LENGTH = 80;
 /** The vCPUs of the largest `size`. With fewer, such a job never starts. */
 const LARGEST_JOB_VCPUS = 8;
 
 /**
- * Dumps every database whose secret bears a schedule tag to S3, each on its own schedule, verifies
- * the backups of those that ask for it, and restores a backup when it is told to.
+ * Backs up every database whose secret bears a schedule tag, and every DynamoDB table that bears one,
+ * to S3, each on its own schedule, verifies the backups of those that ask for it, and restores a
+ * backup when it is told to.
  *
  * Nothing runs between the dumps, but for a short scan of the tags.
  */
@@ -54,10 +55,10 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    */
   public readonly stateMachine: sfn.StateMachine;
   /**
-   * The state machine of restores: one execution restores one backup into one database, which must
-   * bear the tag `<tagPrefix>:restore-target`. AutoDump itself starts none.
+   * The state machine of restores: one execution restores one backup into one database or table, which
+   * must bear the tag `<tagPrefix>:restore-target`. AutoDump itself starts none.
    *
-   * Its input is `{"manifest": "s3://…/manifest.json", "to": "<name or ARN of the secret>"}`, and
+   * Its input is `{"manifest": "s3://…/manifest.json", "to": "<name or ARN>"}`, and
    * may have `"options": {…}` and `"job": {"vcpu": "2", "memory": "4096"}`. What is said of names of
    * executions of `stateMachine` holds here too.
    */
@@ -70,7 +71,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   public readonly verifyJobDefinition: batch.EcsJobDefinition;
   /** The definition of the job that restores a backup. */
   public readonly restoreJobDefinition: batch.EcsJobDefinition;
-  /** The role of the dump job. It can write backups, but not read or delete them. */
+  /** The role of the dump job. It can write backups, but not read or delete them. It is also that of tables. */
   public readonly jobRole: iam.IRole;
   /**
    * The role of the verification job. It can read backups and write what it found beside them. It
@@ -79,13 +80,15 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   public readonly verifyJobRole: iam.IRole;
   /**
    * The role of the restore job. It can read backups, and the secrets that bear the tag
-   * `<tagPrefix>:restore-target`.
+   * `<tagPrefix>:restore-target`. It can make tables, and write into those that bear that tag.
    */
   public readonly restoreJobRole: iam.IRole;
   /** The function that finds the targets and starts executions. */
   public readonly scannerFunction: lambda.Function;
   /** The function that tells whether a target's tags have changed. */
   public readonly hashFunction: lambda.Function;
+  /** The function that decides how a table is backed up, and follows its export. */
+  public readonly plannerFunction: lambda.Function;
   /** The log group of the functions, the jobs and the failed executions. */
   public readonly logGroup: logs.LogGroup;
   /**
@@ -123,12 +126,13 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       stateMachineArn: this.arn('states', 'stateMachine', this.name),
     });
     this.hashFunction = makeHash(this, 'Hash', common);
+    const stores = { bucket: this.bucket, backups: this.backups };
+    this.plannerFunction = makePlanner(this, 'Planner', { ...common, ...stores });
+    allowExports(this, this.backups[0], rolesOf(settings.sources));
     const jobs = new Jobs(this, 'Job', {
       ...common,
+      ...stores,
       securityGroups,
-      bucket: this.bucket,
-      backups: this.backups,
-      keyPrefix: KEY_PREFIX,
       images: jobImages(this, settings.architecture, props),
       name: this.name,
     });
@@ -147,13 +151,13 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    * @param grantee who shall be able to restore without AutoDump
    */
   public grantRead(grantee: iam.IGrantable): iam.Grant {
-    return grantReadBackups(this.backups, KEY_PREFIX, grantee);
+    return grantReadBackups(this.backups, grantee);
   }
 
   /**
    * Allows the grantee to start restores, to follow them, and to stop them. The grantee decides
-   * which backup goes into which of the databases whose secrets bear the tag
-   * `<tagPrefix>:restore-target`, but gets neither the backups nor the secrets.
+   * which backup goes into which of the databases and tables that bear the tag
+   * `<tagPrefix>:restore-target`, but gets neither the backups nor the secrets nor the tables.
    *
    * @param grantee who shall be able to restore
    */
@@ -258,6 +262,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       stateMachineName: this.name,
       scanner: this.scannerFunction,
       hash: this.hashFunction,
+      planner: this.plannerFunction,
       dump: jobs.toRun(jobs.dump),
       verify: jobs.toRun(jobs.verify),
       logGroup: this.logGroup,
@@ -320,6 +325,7 @@ function withDefaults(props: AutoDumpProps) {
     restoreTimeout: props.restoreTimeout ?? Duration.days(3),
     retention: props.retention ?? Duration.days(35),
     scanInterval: props.scanInterval ?? Duration.hours(1),
+    sources: props.sources ?? [],
     tagPrefix: props.tagPrefix ?? 'autodump',
   };
 }
@@ -332,6 +338,7 @@ function checkProps(scope: Construct, props: AutoDumpProps): void {
   if (props.dumpTimeout) checkTimeout('dumpTimeout', props.dumpTimeout);
   if (props.restoreTimeout) checkTimeout('restoreTimeout', props.restoreTimeout);
   if (props.scratchSize) checkScratchSize(props.scratchSize);
+  if (props.sources) checkSources(props.sources);
   if (props.maxvCpus === undefined) return;
   checkMaxvCpus(props.maxvCpus);
   if (props.maxvCpus < LARGEST_JOB_VCPUS) {

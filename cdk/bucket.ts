@@ -1,8 +1,9 @@
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { DATABASES, TABLE_EXPORT, TABLES } from './private/layout';
 
 export interface BackupBucketProps {
   readonly bucketName?: string;
@@ -16,8 +17,8 @@ export interface BackupBucketProps {
 /**
  * The bucket that AutoDump makes when none is given.
  *
- * Not versioned: a key holds the start, and an id that no other attempt has, and the dumper can
- * neither list nor delete. Versions would only keep expired dumps, and their price, for longer.
+ * Not versioned: a key holds the start, and an id that no other run has, and the dumper can delete
+ * no backup. Versions would only keep expired dumps, and their price, for longer.
  */
 export class BackupBucket extends s3.Bucket {
   constructor(scope: Construct, id: string, props: BackupBucketProps) {
@@ -70,24 +71,20 @@ export function allBackups(
   ];
 }
 
-/** Lets the grantee list the buckets, and read what AutoDump wrote below `prefix`. */
-export function grantReadBackups(
-  all: Backups[],
-  prefix: string,
-  grantee: iam.IGrantable,
-): iam.Grant {
+/** Lets the grantee list the buckets, and read what AutoDump wrote there. */
+export function grantReadBackups(all: Backups[], grantee: iam.IGrantable): iam.Grant {
   const keys = new Set(all.flatMap(({ key }) => key ?? []));
   return [
-    ...all.map(({ bucket }) => grantReadBucket(bucket, prefix, grantee)),
+    ...all.map(({ bucket }) => grantReadBucket(bucket, grantee)),
     ...[...keys].map((key) => key.grantDecrypt(grantee)),
   ].reduce((one, other) => one.combine(other));
 }
 
-function grantReadBucket(bucket: s3.IBucket, prefix: string, grantee: iam.IGrantable): iam.Grant {
+function grantReadBucket(bucket: s3.IBucket, grantee: iam.IGrantable): iam.Grant {
   const objects = iam.Grant.addToPrincipalOrResource({
     grantee,
     actions: ['s3:GetObject'],
-    resourceArns: [bucket.arnForObjects(`${prefix}*`)],
+    resourceArns: [DATABASES, TABLES].map((prefix) => bucket.arnForObjects(`${prefix}*`)),
     resource: bucket,
   });
   const names = iam.Grant.addToPrincipalOrResource({
@@ -97,4 +94,41 @@ function grantReadBucket(bucket: s3.IBucket, prefix: string, grantee: iam.IGrant
     resource: bucket,
   });
   return objects.combine(names);
+}
+
+/**
+ * Lets roles of other accounts have DynamoDB export into the bucket. The bucket's policy names their
+ * accounts, and the roles in a condition: so the roles need not be there yet.
+ */
+export function allowExports(scope: Construct, to: Backups, roleArns: string[]): void {
+  const added = roleArns.flatMap((roleArn) => {
+    const isRole = { ArnEquals: { 'aws:PrincipalArn': roleArn } };
+    const allowed = (actions: string[], resource: string, conditions: object = {}) =>
+      new iam.PolicyStatement({
+        principals: [accountOf(scope, roleArn)],
+        actions,
+        resources: [resource],
+        conditions: { ...isRole, ...conditions },
+      });
+    const objects = allowed(
+      ['s3:PutObject', 's3:PutObjectAcl', 's3:AbortMultipartUpload'],
+      to.bucket.arnForObjects(TABLE_EXPORT),
+    );
+    const viaS3 = { 'kms:ViaService': `s3.${Stack.of(scope).region}.amazonaws.com` };
+    const key = allowed(['kms:GenerateDataKey', 'kms:Decrypt'], '*', { StringEquals: viaS3 });
+    return [
+      to.bucket.addToResourcePolicy(objects).statementAdded,
+      to.key?.addToResourcePolicy(key, true).statementAdded ?? true,
+    ];
+  });
+  if (added.every((one) => one)) return;
+  Annotations.of(scope).addWarningV2(
+    'cdk-autodump:exports',
+    'The bucket or its key is imported, so its policy cannot be changed here. The roles of `sources` can have no table exported until it allows them what docs/iam.md says.',
+  );
+}
+
+function accountOf(scope: Construct, roleArn: string): iam.AccountPrincipal {
+  const { account } = Stack.of(scope).splitArn(roleArn, ArnFormat.SLASH_RESOURCE_NAME);
+  return new iam.AccountPrincipal(account);
 }

@@ -1,8 +1,11 @@
 import { Annotations, Duration } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { BackupAccess, planObjects } from './private/job-statements';
 import {
   archName,
   BUILD_ASSETS,
@@ -11,11 +14,11 @@ import {
   packageFile,
 } from './private/package-files';
 import { allow, OwnRole, writeLogs } from './private/role';
+import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
 
-export interface HandlerProps {
+export interface HandlerProps extends TableAccess {
   readonly architecture: lambda.Architecture;
   readonly logGroup: logs.ILogGroup;
-  readonly tagPrefix: string;
 }
 
 export interface ScannerProps extends HandlerProps {
@@ -31,21 +34,33 @@ export interface HashProps extends HandlerProps {
   readonly secretsArn: string;
 }
 
+export interface PlannerProps extends HandlerProps {
+  /** The bucket that the backups of tables are written to. It is also the first of `backups`. */
+  readonly bucket: s3.IBucket;
+  readonly backups: BackupAccess;
+  /** The key that is named in each upload to `bucket`. */
+  readonly encryptionKey?: kms.IKey;
+}
+
 /** Finds the targets by their tags, and starts an execution for the next run of each. */
 export function makeScanner(scope: Construct, id: string, props: ScannerProps): lambda.Function {
   return makeHandler(scope, id, 'scanner', props, {
-    description: 'AutoDump: finds tagged secrets and starts their next runs',
+    description: 'AutoDump: finds tagged secrets and tables, and starts their next runs',
     memorySize: 512,
     timeout: Duration.minutes(15),
     environment: {
       AUTODUMP_NAME: props.name,
       AUTODUMP_TAG_PREFIX: props.tagPrefix,
       AUTODUMP_STATE_MACHINE_ARN: props.stateMachineArn,
+      ...sourcesVariable(scope, props),
     },
     statements: [
       allow(['secretsmanager:ListSecrets'], ['*']),
       allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),
       allow(['states:StartExecution'], [props.stateMachineArn]),
+      ...ownTables(scope, props).find(),
+      ...ownTables(scope, props).describe(),
+      ...assumeRoles(props),
     ],
   });
 }
@@ -57,8 +72,35 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
     memorySize: 256,
     // Its client gives up after two minutes, and then it can say why.
     timeout: Duration.seconds(150),
-    environment: { AUTODUMP_TAG_PREFIX: props.tagPrefix },
-    statements: [allow(['secretsmanager:DescribeSecret'], [props.secretsArn])],
+    environment: { AUTODUMP_TAG_PREFIX: props.tagPrefix, ...sourcesVariable(scope, props) },
+    statements: [
+      allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),
+      ...ownTables(scope, props).describe(),
+      ...assumeRoles(props),
+    ],
+  });
+}
+
+/** Decides how a table is backed up, asks for its export, and tells when that is complete. */
+export function makePlanner(scope: Construct, id: string, props: PlannerProps): lambda.Function {
+  const { bucket, encryptionKey } = props;
+  const tables = ownTables(scope, props);
+  return makeHandler(scope, id, 'planner', props, {
+    description: 'AutoDump: plans the backup of a table, and follows its export',
+    memorySize: 256,
+    timeout: Duration.minutes(15),
+    environment: {
+      AUTODUMP_BUCKET: bucket.bucketName,
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      ...(encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {}),
+      ...sourcesVariable(scope, props),
+    },
+    statements: [
+      ...tables.describe(),
+      ...tables.plan(),
+      ...planObjects(props.backups),
+      ...assumeRoles(props),
+    ],
   });
 }
 
@@ -81,10 +123,10 @@ function makeHandler(
   const { description, environment, memorySize, statements, timeout } = options;
   // The role that Lambda makes by itself may write to every log group.
   const role = new OwnRole(scope, `${id}Role`, {
-    service: 'lambda.amazonaws.com',
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description,
     statements: [writeLogs(logGroup.logGroupArn), ...statements],
-    wildcards: 'Targets are found by their tags, so the names of their secrets are not known.',
+    wildcards: 'Targets are found by their tags, so their names are not known.',
   });
   return makeFunction(scope, id, binary, {
     architecture,

@@ -1,2 +1,3 @@
 export * from './autodump';
 export * from './props';
+export * from './source-role';

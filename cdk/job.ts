@@ -11,15 +11,18 @@ import { Construct } from 'constructs';
 import { CommonJobProps, JobDefinition } from './private/job-definition';
 import {
   BackupAccess,
+  continueTables,
   readObjects,
   readSecrets,
   SecretAccess,
   writeObjects,
 } from './private/job-statements';
 import { JobToRun } from './private/job-step';
+import { DATABASES, TABLES } from './private/layout';
 import { OwnRole } from './private/role';
+import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
 
-export interface JobsProps extends SecretAccess {
+export interface JobsProps extends SecretAccess, TableAccess {
   readonly vpc: ec2.IVpc;
   readonly vpcSubnets?: ec2.SubnetSelection;
   readonly assignPublicIp?: boolean;
@@ -33,12 +36,10 @@ export interface JobsProps extends SecretAccess {
   readonly restoreTimeout: Duration;
   readonly scratchSize?: Size;
   readonly logGroup: logs.ILogGroup;
-  readonly tagPrefix: string;
   /** The bucket of the dumps whose secret names none. It is also the first of `backups`. */
   readonly bucket: s3.IBucket;
   /** All buckets that backups lie in, each with the key that uploads use. */
   readonly backups: BackupAccess;
-  readonly keyPrefix: string;
   /** The key that the jobs name in each upload to `bucket`. */
   readonly encryptionKey?: kms.IKey;
 }
@@ -102,18 +103,21 @@ export class Jobs extends Construct {
   }
 }
 
-/** Can neither read, list nor delete a backup. */
+/** Can neither read nor delete a backup, and list none of a database. */
 function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
   const { name } = props;
   const hasSchedule = {
     Null: { [`aws:ResourceTag/${props.tagPrefix}:start-schedule`]: 'false' },
   };
   const role = new OwnRole(scope, 'Role', {
-    service: 'ecs-tasks.amazonaws.com',
-    description: 'AutoDump: reads one tagged secret and writes one backup',
+    assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
+    description: 'AutoDump: reads one tagged secret or table, and writes one backup',
     statements: [
       ...readSecrets(scope, props, hasSchedule),
-      ...writeObjects(props.backups, `${props.keyPrefix}*`),
+      ...writeObjects(props.backups, `${DATABASES}*`),
+      ...ownTables(scope, props).scan(),
+      ...continueTables(props.backups),
+      ...assumeRoles(props),
     ],
     wildcards: 'Targets are found by their tags, and the keys of backups hold the time.',
   });
@@ -126,6 +130,7 @@ function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): J
       AUTODUMP_BUCKET: props.bucket.bucketName,
       AUTODUMP_TAG_PREFIX: props.tagPrefix,
       ...keyOf(props),
+      ...sourcesVariable(scope, props),
     },
     streamPrefix: 'dumper',
     timeout: props.dumpTimeout,
@@ -139,11 +144,15 @@ function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): J
 function makeVerify(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
   const name = `${props.name}-verify`;
   const role = new OwnRole(scope, 'Role', {
-    service: 'ecs-tasks.amazonaws.com',
+    assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
     description: 'AutoDump: reads the backup of one run and writes what it found beside it',
     statements: [
-      ...readObjects(props.backups, `${props.keyPrefix}*`),
-      ...writeObjects(props.backups, `${props.keyPrefix}*/verification-*.json`),
+      ...readObjects(props.backups, `${DATABASES}*`, `${TABLES}*`),
+      ...writeObjects(
+        props.backups,
+        `${DATABASES}*/verification-*.json`,
+        `${TABLES}*/verification-*.json`,
+      ),
     ],
     wildcards: 'The keys of backups hold the target and the time.',
   });
@@ -165,27 +174,36 @@ function makeVerify(scope: Construct, props: JobsProps, common: CommonJobProps):
   return { name, definition, role };
 }
 
-/** Can write to no bucket, and reads only secrets whose database may be written into. */
+/**
+ * Can write to no bucket, reads only secrets whose database may be written into, and writes only into
+ * tables that say so.
+ */
 function makeRestore(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
   const name = `${props.name}-restore`;
   const isTarget = {
     StringEquals: { [`aws:ResourceTag/${props.tagPrefix}:restore-target`]: 'yes' },
   };
   const role = new OwnRole(scope, 'Role', {
-    service: 'ecs-tasks.amazonaws.com',
-    description: 'AutoDump: reads backups and the secrets of databases that it may restore into',
+    assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
+    description: 'AutoDump: reads backups, and writes into what says that it may be restored into',
     statements: [
       ...readSecrets(scope, props, isTarget),
-      ...readObjects(props.backups, `${props.keyPrefix}*`),
+      ...readObjects(props.backups, `${DATABASES}*`, `${TABLES}*`),
+      ...ownTables(scope, props).restore(),
+      ...assumeRoles(props),
     ],
-    wildcards: 'Who starts a restore names the secret and the backup.',
+    wildcards: 'Who starts a restore names the secret or the table, and the backup.',
   });
   const definition = new JobDefinition(scope, 'Definition', {
     ...common,
     jobDefinitionName: name,
     image: props.images.dumper,
     role,
-    environment: { AUTODUMP_VERB: 'restore' },
+    environment: {
+      AUTODUMP_VERB: 'restore',
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      ...sourcesVariable(scope, props),
+    },
     streamPrefix: 'restore',
     timeout: props.restoreTimeout,
     // What the first attempt has loaded is there: a second one would find it, or load it twice.

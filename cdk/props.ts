@@ -7,6 +7,32 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 
 /**
+ * Where more tables are looked for: another region, or another account by a role of it. Each is a
+ * region of DynamoDB tables; databases are looked for in AutoDump's own account and region alone.
+ */
+export interface AutoDumpSource {
+  /**
+   * The region of the tables, like `eu-central-1`.
+   */
+  readonly region: string;
+
+  /**
+   * The ARN of a role that AutoDump may take, in the account of the tables. `AutoDumpSourceRole` makes
+   * one.
+   *
+   * @default - the tables are of AutoDump's own account
+   */
+  readonly roleArn?: string;
+
+  /**
+   * What the role wants to be told by who takes it. Only together with `roleArn`.
+   *
+   * @default - nothing
+   */
+  readonly externalId?: string;
+}
+
+/**
  * What an AutoDump can be told. Only `vpc` is required.
  */
 export interface AutoDumpProps {
@@ -43,7 +69,7 @@ export interface AutoDumpProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * The bucket that the backups are written to, below `postgres/`. Its life cycle is yours: it
+   * The bucket that the backups are written to, below `postgres/` and `dynamodb/`. Its life cycle is yours: it
    * should expire the backups, and abort incomplete multipart uploads, but not before
    * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
    * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the jobs may not use the key.
@@ -96,7 +122,25 @@ export interface AutoDumpProps {
   readonly secretEncryptionKeys?: kms.IKey[];
 
   /**
-   * How often all secrets are looked through. A change of tags is normally seen at once; the scan
+   * The KMS keys of the tables, if AutoDump shall be allowed to use no other. An empty list fits
+   * tables that use a key of DynamoDB's own.
+   *
+   * @default - any key of this account, but only through DynamoDB
+   */
+  readonly tableEncryptionKeys?: kms.IKey[];
+
+  /**
+   * More regions, and other accounts, whose tables are backed up. A source that cannot be reached
+   * stops none of the others. Where a source has a role, the policies of `bucket` and of its key are
+   * extended, so that DynamoDB may export there with the rights of that role. An imported bucket or key
+   * must allow it by itself.
+   *
+   * @default - only the tables of this account and region
+   */
+  readonly sources?: AutoDumpSource[];
+
+  /**
+   * How often all secrets and tables are looked through. A change of tags is normally seen at once; the scan
    * is what finds a target whose event was lost. Whole minutes, at least one.
    *
    * @default Duration.hours(1)
@@ -138,7 +182,8 @@ export interface AutoDumpProps {
 
   /**
    * The longest time that one attempt of a dump may take, and of its verification. At its end the
-   * job is stopped, nothing of its dump remains, and the execution fails. At most 14 days.
+   * job is stopped, nothing of its dump remains, and the execution fails. At most 14 days. An export by
+   * DynamoDB may take three times as long and a day more.
    *
    * @default Duration.hours(24)
    */

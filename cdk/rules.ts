@@ -17,19 +17,19 @@ export class Rules extends Construct {
     const target = new targets.LambdaFunction(props.scanner);
 
     new events.Rule(this, 'Scan', {
-      description: 'AutoDump: looks at the tags of all secrets',
+      description: 'AutoDump: looks at the tags of all secrets and tables',
       schedule: events.Schedule.rate(props.scanInterval),
       targets: [target],
     });
 
     new events.Rule(this, 'TagChange', {
-      description: 'AutoDump: a tag of a secret was set, changed or removed',
+      description: 'AutoDump: a tag of a secret or a table was set, changed or removed',
       eventPattern: {
         source: ['aws.tag'],
         detailType: ['Tag Change on Resource'],
-        // The scanner ignores what is no secret.
+        // The scanner ignores what is neither a secret nor a table.
         detail: {
-          service: ['secretsmanager'],
+          service: ['secretsmanager', 'dynamodb'],
           'changed-tag-keys': [{ prefix: `${props.tagPrefix}:` }],
         },
       },

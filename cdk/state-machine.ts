@@ -5,25 +5,19 @@ import { Construct } from 'constructs';
 import { DUMP_FAILURES, VERIFY_FAILURES } from './private/job-failure';
 import { JobStep, JobToRun, runJobs } from './private/job-step';
 import { allow } from './private/role';
-import { failState, OwnStateMachine, retry } from './private/states';
+import { failState, invoke, OwnStateMachine } from './private/states';
+import { TableSteps } from './private/table-steps';
 
 export interface DumpStateMachineProps {
   readonly stateMachineName: string;
   readonly scanner: lambda.IFunction;
   readonly hash: lambda.IFunction;
+  readonly planner: lambda.IFunction;
   readonly dump: JobToRun;
   readonly verify: JobToRun;
   readonly logGroup: logs.ILogGroup;
 }
 
-/** What can pass by itself: too many calls, or a service that is not well. */
-const LAMBDA_SERVICE_ERRORS = [
-  'Lambda.ClientExecutionTimeoutException',
-  'Lambda.ServiceException',
-  'Lambda.AWSLambdaException',
-  'Lambda.SdkClientException',
-  'Lambda.TooManyRequestsException',
-];
 /** Of the call that submits the job. A job that ran and failed is `States.TaskFailed`. */
 const BATCH_SERVICE_ERRORS = [
   'Batch.BatchException',
@@ -33,23 +27,29 @@ const BATCH_SERVICE_ERRORS = [
   'Batch.TooManyRequestsException',
 ];
 
-/** Waits for the start of one run, starts the next one, dumps, and verifies the backup. */
+/** Where it is said whether the next run is scheduled. */
+const NOTE = '$.next.note';
+
+/** Waits for the start of one run, starts the next one, makes the backup, and verifies it. */
 export class DumpStateMachine extends OwnStateMachine {
   constructor(scope: Construct, id: string, props: DumpStateMachineProps) {
-    const { dump, hash, logGroup, scanner, stateMachineName, verify } = props;
+    const { dump, hash, logGroup, planner, scanner, stateMachineName, verify } = props;
     super(scope, id, {
       stateMachineName,
       comment:
-        'One run of one target: wait, check its tags, schedule the next run, dump, verify. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
+        'One run of one target: wait, check its tags, schedule the next run, back it up, verify. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
       start: new States(scope, `${id}States`, props).start,
-      roleDescription: 'AutoDump: runs its two functions, the dump job and the verification job',
+      roleDescription: 'AutoDump: runs its functions, the dump job and the verification job',
       statements: [
-        allow(['lambda:InvokeFunction'], [scanner.functionArn, hash.functionArn]),
+        allow(
+          ['lambda:InvokeFunction'],
+          [scanner.functionArn, hash.functionArn, planner.functionArn],
+        ),
         ...runJobs(scope, [dump, verify]),
       ],
       logGroup,
       untraced:
-        'An execution waits for hours or months, longer than X-Ray keeps a trace, and then runs four steps that its history shows with their times.',
+        'An execution waits for hours or months, longer than X-Ray keeps a trace, and then runs some steps that its history shows with their times.',
     });
   }
 }
@@ -63,8 +63,8 @@ class States extends Construct {
     super(scope, id);
     this.props = props;
 
-    const dump = this.dump(this.verify(this.end()));
-    const schedule = this.schedule(this.afterScheduling(dump));
+    const backUp = this.backUp(this.verify(this.end()));
+    const schedule = this.schedule(this.afterScheduling(backUp));
     this.start = new sfn.Wait(this, 'Wait until the start', {
       time: sfn.WaitTime.timestampPath('$.when'),
     }).next(this.check(schedule));
@@ -77,7 +77,7 @@ class States extends Construct {
     const unchanged = new sfn.Choice(this, 'Tags unchanged?')
       .when(sfn.Condition.booleanEquals('$.check.execute', true), schedule)
       .otherwise(changed);
-    const check = this.invoke('Check the tags', this.props.hash, {
+    const check = invoke(this, 'Check the tags', this.props.hash, {
       Parameters: { 'resourceArn.$': '$.resourceArn', 'tagHash.$': '$.tagHash' },
       ResultPath: '$.check',
     });
@@ -98,7 +98,7 @@ class States extends Construct {
       resultPath: '$.next',
     });
     failed.next(next);
-    const schedule = this.invoke('Schedule the next run', this.props.scanner, {
+    const schedule = invoke(this, 'Schedule the next run', this.props.scanner, {
       Parameters: { 'resourceArn.$': '$.resourceArn', 'after.$': '$.when' },
       ResultSelector: {
         scheduled: true,
@@ -113,7 +113,7 @@ class States extends Construct {
     return schedule;
   }
 
-  private afterScheduling(dump: sfn.IChainable): sfn.Choice {
+  private afterScheduling(backUp: sfn.IChainable): sfn.Choice {
     const notChecked = failState(this, 'Failed: tags could not be checked', {
       error: 'AutoDump.TagsNotChecked',
       text: 'The tags of the target could not be read, so nothing was dumped. The function that reads them failed: see its log. {} It said: {}: {}',
@@ -121,21 +121,26 @@ class States extends Construct {
     });
     return new sfn.Choice(this, 'Could the tags be checked?')
       .when(sfn.Condition.isPresent('$.checkError'), notChecked)
-      .otherwise(dump);
+      .otherwise(backUp);
+  }
+
+  private backUp(next: sfn.IChainable): sfn.Choice {
+    const table = new TableSteps(this, 'Table', {
+      planner: this.props.planner,
+      job: this.dumpJob,
+      note: NOTE,
+      next,
+    });
+    return new sfn.Choice(this, 'Is it a table?')
+      .when(sfn.Condition.stringMatches('$.resourceArn', 'arn:*:dynamodb:*'), table.start)
+      .otherwise(this.dump(next));
   }
 
   private dump(next: sfn.IChainable): sfn.IChainable {
     const { task } = new JobStep(this, 'Dump the database', {
-      ...this.props.dump,
-      ...this.run,
+      ...this.dumpJob,
       field: 'dump',
       jobName: '$$.Execution.Name',
-      environment: {
-        AUTODUMP_RESOURCE_ARN: '$.resourceArn',
-        AUTODUMP_TAG_HASH: '$.tagHash',
-        AUTODUMP_START: '$.when',
-        AUTODUMP_EXECUTION_ARN: '$$.Execution.Id',
-      },
       failures: DUMP_FAILURES,
     });
     return task.next(next);
@@ -163,13 +168,27 @@ class States extends Construct {
       .otherwise(task.next(next));
   }
 
-  /** What both jobs of a run have in common. */
+  /** What the jobs that dump, be it a database or a table, have in common. */
+  private get dumpJob() {
+    return {
+      ...this.props.dump,
+      ...this.run,
+      environment: {
+        AUTODUMP_RESOURCE_ARN: '$.resourceArn',
+        AUTODUMP_TAG_HASH: '$.tagHash',
+        AUTODUMP_START: '$.when',
+        AUTODUMP_EXECUTION_ARN: '$$.Execution.Id',
+      },
+    };
+  }
+
+  /** What all jobs of a run have in common. */
   private get run() {
     return {
       vcpu: '$.job.vcpu',
       memory: '$.job.memory',
       retried: BATCH_SERVICE_ERRORS,
-      note: '$.next.note',
+      note: NOTE,
       logGroup: this.props.logGroup,
     };
   }
@@ -187,21 +206,5 @@ class States extends Construct {
           paths: ['$.next.note', '$.scheduleError.Cause'],
         }),
       );
-  }
-
-  /**
-   * A call of one of our functions, whose answer is the state's result as it is.
-   * The step that the CDK has for this would also allow every version of the function.
-   */
-  private invoke(name: string, fn: lambda.IFunction, state: object): sfn.CustomState {
-    return new sfn.CustomState(this, name, {
-      stateJson: {
-        Type: 'Task',
-        Resource: fn.functionArn,
-        ...state,
-        // Both functions may be called twice, and fail only when a service does not answer them.
-        Retry: [retry(LAMBDA_SERVICE_ERRORS, 6), retry(['States.TaskFailed'], 5)],
-      },
-    });
   }
 }

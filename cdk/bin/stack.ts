@@ -18,7 +18,10 @@ export class AutoDumpStack extends Stack {
   readonly autoDump: AutoDump;
 
   constructor(scope: Construct, id: string, context: Context, props?: StackProps) {
-    super(scope, id, { description: 'Dumps tagged databases to S3 on their schedules', ...props });
+    super(scope, id, {
+      description: 'Backs up tagged databases and tables to S3 on their schedules',
+      ...props,
+    });
     const vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: context.vpcId,
       availabilityZones: context.availabilityZones,
@@ -102,10 +105,12 @@ export class AutoDumpStack extends Stack {
     const user = new iam.User(this, 'ReadOnlyUser');
     this.autoDump.grantRead(user);
     const bucket = this.getLogicalId(this.autoDump.bucket.node.defaultChild as CfnBucket);
-    Validations.of(user).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/postgres/*]`,
-      reason: 'The user is there to read all backups, whatever their names.',
-    });
+    for (const prefix of ['postgres', 'dynamodb']) {
+      Validations.of(user).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${prefix}/*]`,
+        reason: 'The user is there to read all backups, whatever their names.',
+      });
+    }
     new CfnOutput(this, 'ReadOnlyUserName', {
       description: 'May list and read the backups. Make an access key for it yourself.',
       value: user.userName,

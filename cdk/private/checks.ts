@@ -115,3 +115,76 @@ export function checkDatabaseLogin(resourceId: string, username: string): void {
     }
   }
 }
+
+const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
+const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+const EXTERNAL_ID = /^[\w+=,.@:/-]{2,1224}$/;
+/** What a source can say, as in contract/sources.json. */
+const SOURCE_FIELDS: { readonly [name: string]: readonly [RegExp, string] } = {
+  region: [REGION, 'It must be the name of a region, like `eu-central-1`.'],
+  roleArn: [ROLE_ARN, 'It must be the ARN of a role, like `arn:aws:iam::111122223333:role/Name`.'],
+  externalId: [
+    EXTERNAL_ID,
+    'It must have 2 to 1224 characters: letters, digits and `_ + = , . @ : / -`.',
+  ],
+};
+
+/** Throws unless each source is a region, or a region and a role, and none is there twice. */
+export function checkSources(sources: readonly object[]): void {
+  const seen = new Set<string>();
+  sources.forEach((source, index) => {
+    const prop = `sources[${index}]`;
+    checkSource(prop, { ...source });
+    const { region, roleArn } = source as { region: string; roleArn?: string };
+    const place = `${region} ${roleArn ?? ''}`;
+    if (seen.has(place)) reject(prop, source, 'It is there twice: leave one out.');
+    seen.add(place);
+  });
+}
+
+function checkSource(prop: string, source: { readonly [name: string]: unknown }): void {
+  for (const [name, value] of Object.entries(source)) {
+    if (!(name in SOURCE_FIELDS)) {
+      reject(prop, source, 'It can have only `region`, `roleArn` and `externalId`.');
+    }
+    const [pattern, rule] = SOURCE_FIELDS[name];
+    if (value !== undefined) checkText(`${prop}.${name}`, value, pattern, rule);
+  }
+  if (source.region === undefined) reject(prop, source, 'It must have a `region`.');
+  if (source.externalId !== undefined && source.roleArn === undefined) {
+    reject(prop, source, 'An `externalId` is told to a role: give `roleArn` too.');
+  }
+}
+
+/** Throws unless the role of a source can be what its props say. */
+export function checkSourceRole(props: {
+  readonly trustedAccount: string;
+  readonly trustedRoleArns?: string[];
+  readonly bucketName: string;
+  readonly externalId?: string;
+  readonly regions?: string[];
+}): void {
+  const { bucketName, externalId, regions, trustedAccount, trustedRoleArns } = props;
+  checkText('trustedAccount', trustedAccount, /^\d{12}$/, 'It must be an account id: 12 digits.');
+  checkText(
+    'bucketName',
+    bucketName,
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+    'It must be the name of the bucket of the backups.',
+  );
+  if (externalId !== undefined) checkText('externalId', externalId, ...SOURCE_FIELDS.externalId);
+  for (const [name, list] of Object.entries({ regions, trustedRoleArns })) {
+    if (list?.length === 0) reject(name, list, 'It must have an entry, or be left out.');
+  }
+  for (const region of regions ?? []) checkText('regions', region, ...SOURCE_FIELDS.region);
+  for (const arn of trustedRoleArns ?? []) {
+    // Names that CloudFormation makes up are known by their beginning alone.
+    const rule = 'Each must be the ARN of a role; `*` stands for any characters of its name.';
+    checkText('trustedRoleArns', arn, /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/*-]+$/, rule);
+  }
+}
+
+function checkText(prop: string, value: unknown, pattern: RegExp, rule: string): void {
+  if (Token.isUnresolved(value)) return;
+  if (typeof value !== 'string' || !pattern.test(value)) reject(prop, value, rule);
+}

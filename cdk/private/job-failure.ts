@@ -29,18 +29,18 @@ const EXIT_CODES = {
   verification: 16,
   interrupted: 143,
 };
-type FailureClass = keyof typeof EXIT_CODES;
+export type FailureClass = keyof typeof EXIT_CODES;
 
-const INTERNAL = 'This is a fault in AutoDump itself. Please report it with the log.';
-const NEVER_STARTED =
+export const INTERNAL = 'This is a fault in AutoDump itself. Please report it with the log.';
+export const NEVER_STARTED =
   'If the job never started, see that the image can be pulled and that the subnets reach AWS.';
-const TIMEOUT =
+export const TIMEOUT =
   'States.Timeout means that the job had not ended a day after the time of all its attempts; see in Batch that none of its name still waits, before you start another.';
 
-const capitalised = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}`;
+export const capitalised = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}`;
 
 /** In the order of the texts; each gets its state by `named`. */
-function each(
+export function each(
   texts: { readonly [name in FailureClass]?: string },
   named: (name: string) => Omit<JobFailure, 'exitCode'>,
 ): JobFailure[] {

@@ -3,6 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { TABLE_EXPORT, TABLE_STATE, TABLES } from './layout';
 import { allow } from './role';
 
 /** What a policy needs to know of the secrets that a job reads. */
@@ -37,27 +38,59 @@ export function readSecrets(
   return statements;
 }
 
-/** New objects with a key that fits the pattern. */
-export function writeObjects(backups: BackupAccess, pattern: string): iam.PolicyStatement[] {
+/** New objects with a key that fits one of the patterns. */
+export function writeObjects(backups: BackupAccess, ...patterns: string[]): iam.PolicyStatement[] {
   return [
     allow(
       ['s3:PutObject', 's3:AbortMultipartUpload'],
-      backups.map(({ bucket }) => bucket.arnForObjects(pattern)),
+      backups.flatMap(({ bucket }) => patterns.map((pattern) => bucket.arnForObjects(pattern))),
     ),
     // S3 decrypts the data key of a multipart upload for each of its parts.
     ...useKeys(backups, ['kms:GenerateDataKey', 'kms:Decrypt']),
   ];
 }
 
+/** What the planner keeps of a run, and what DynamoDB exports with its rights. */
+export function planObjects(backups: BackupAccess): iam.PolicyStatement[] {
+  const [{ bucket, key }] = backups;
+  const exported = bucket.arnForObjects(TABLE_EXPORT);
+  const state = bucket.arnForObjects(TABLE_STATE);
+  return [
+    allow(['s3:PutObject'], [state, exported]),
+    allow(['s3:PutObjectAcl', 's3:AbortMultipartUpload'], [exported]),
+    allow(['s3:GetObject'], [state]),
+    // A read of a missing object names no prefix, and only with this right S3 says that it is missing.
+    allow(['s3:ListBucket'], [bucket.bucketArn], {
+      StringLikeIfExists: { 's3:prefix': `${TABLES}*` },
+    }),
+    ...useKeys([{ bucket, key }], ['kms:GenerateDataKey', 'kms:Decrypt']),
+  ];
+}
+
 /**
- * Objects with a key that fits the pattern. The right to list has no condition on the prefix: with
+ * The backup of a table. What it remembers of the run and the manifests of an export are all that may
+ * be read. Its keys are those of `writeObjects`.
+ */
+export function continueTables(backups: BackupAccess): iam.PolicyStatement[] {
+  const [{ bucket }] = backups;
+  const state = bucket.arnForObjects(TABLE_STATE);
+  return [
+    allow(['s3:PutObject', 's3:AbortMultipartUpload'], [bucket.arnForObjects(`${TABLES}*`)]),
+    allow(['s3:GetObject'], [state, bucket.arnForObjects(`${TABLE_EXPORT}/manifest-*`)]),
+    allow(['s3:DeleteObject'], [state]),
+    allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': `${TABLES}*` } }),
+  ];
+}
+
+/**
+ * Objects with a key that fits one of the patterns. The right to list has no condition on the prefix: with
  * one, S3 would answer to a read of a missing object that it is forbidden, not that it is missing.
  */
-export function readObjects(backups: BackupAccess, pattern: string): iam.PolicyStatement[] {
+export function readObjects(backups: BackupAccess, ...patterns: string[]): iam.PolicyStatement[] {
   return [
     allow(
       ['s3:GetObject'],
-      backups.map(({ bucket }) => bucket.arnForObjects(pattern)),
+      backups.flatMap(({ bucket }) => patterns.map((pattern) => bucket.arnForObjects(pattern))),
     ),
     allow(
       ['s3:ListBucket', 's3:GetBucketLocation'],

@@ -26,6 +26,8 @@ export interface JobStepProps extends JobToRun {
   readonly vcpu: string;
   readonly memory: string;
   readonly environment: { readonly [name: string]: string };
+  /** The path of the number of its children, if it is an array job. */
+  readonly arraySize?: string;
   /** Errors of the call that submits the job, after which it is called again. */
   readonly retried: string[];
   readonly failures: JobFailures;
@@ -61,8 +63,26 @@ export class JobStep extends Construct {
   }
 
   private failed(): sfn.Choice {
-    const { failures, logGroup } = this.props;
+    const { failures } = this.props;
     const other = this.fail(failures.other, 'Batch says: {}: {}', ['Error', 'Cause']);
+    const noCause = this.pass(`Note: no cause was given${this.suffix}`, {
+      Cause: 'no cause was given.',
+    });
+    noCause.next(other);
+    // So it may be after a timeout, and a state may not name what is missing.
+    const reported = new sfn.Choice(this, `Did Batch report on the job${this.suffix}?`).when(
+      sfn.Condition.isNotPresent(`${this.error}.Cause`),
+      noCause,
+    );
+    if (failures.byExitCode.length > 0) {
+      const isReport = sfn.Condition.stringMatches(`${this.error}.Cause`, '{*"Container"*}');
+      reported.when(isReport, this.byExitCode(other));
+    }
+    return reported.otherwise(other);
+  }
+
+  private byExitCode(other: sfn.Fail): sfn.Pass {
+    const { failures, logGroup } = this.props;
     const exitCode = new sfn.Choice(this, `Which exit code${this.suffix}?`);
     // Batch leaves these out for a job that never started, and a state may not name what is missing.
     for (const path of ['Container.ExitCode', 'Container.LogStreamName', 'StatusReason']) {
@@ -84,17 +104,7 @@ export class JobStep extends Construct {
       job: sfn.JsonPath.stringToJson(sfn.JsonPath.stringAt(`${this.error}.Cause`)),
     });
     read.next(exitCode);
-    const noCause = this.pass(`Note: no cause was given${this.suffix}`, {
-      Cause: 'no cause was given.',
-    });
-    noCause.next(other);
-    return (
-      new sfn.Choice(this, `Did Batch report on the job${this.suffix}?`)
-        // So it may be after a timeout, and a state may not name what is missing.
-        .when(sfn.Condition.isNotPresent(`${this.error}.Cause`), noCause)
-        .when(sfn.Condition.stringMatches(`${this.error}.Cause`, '{*"Container"*}'), read)
-        .otherwise(other)
-    );
+    return read;
   }
 
   private pass(name: string, fields: object): sfn.Pass {
@@ -121,6 +131,7 @@ function parameters(props: JobStepProps): object {
     'JobName.$': props.jobName,
     JobQueue: props.jobQueueArn,
     JobDefinition: props.jobDefinitionName,
+    ...(props.arraySize ? { ArrayProperties: { 'Size.$': props.arraySize } } : {}),
     ContainerOverrides: {
       ResourceRequirements: [
         { Type: 'VCPU', 'Value.$': props.vcpu },

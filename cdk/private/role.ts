@@ -3,8 +3,9 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 
 export interface OwnRoleProps {
-  /** The service that takes the role, like `lambda.amazonaws.com`. */
-  readonly service: string;
+  /** Who takes the role. */
+  readonly assumedBy: iam.IPrincipal;
+  readonly roleName?: string;
   readonly description: string;
   readonly statements: iam.PolicyStatement[];
   /** Why some of the statements have a wildcard. Each wildcard is listed in docs/iam.md. */
@@ -18,7 +19,8 @@ export interface OwnRoleProps {
 export class OwnRole extends iam.Role {
   constructor(scope: Construct, id: string, props: OwnRoleProps) {
     super(scope, id, {
-      assumedBy: new iam.ServicePrincipal(props.service),
+      assumedBy: props.assumedBy,
+      roleName: props.roleName,
       description: props.description,
       inlinePolicies: { Own: new iam.PolicyDocument({ statements: props.statements }) },
     });

@@ -1,10 +1,19 @@
 import { Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { OwnRole } from './role';
 
+/** What can pass by itself: too many calls, or a service that is not well. */
+const LAMBDA_SERVICE_ERRORS = [
+  'Lambda.ClientExecutionTimeoutException',
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.TooManyRequestsException',
+];
 export interface OwnStateMachineProps {
   readonly stateMachineName: string;
   readonly comment: string;
@@ -20,7 +29,7 @@ export interface OwnStateMachineProps {
 export class OwnStateMachine extends sfn.StateMachine {
   constructor(scope: Construct, id: string, props: OwnStateMachineProps) {
     const role = new OwnRole(scope, `${id}Role`, {
-      service: 'states.amazonaws.com',
+      assumedBy: new iam.ServicePrincipal('states.amazonaws.com'),
       description: props.roleDescription,
       statements: props.statements,
       wildcards:
@@ -77,4 +86,32 @@ export function retry(errors: string[], maxAttempts: number): object {
     MaxDelaySeconds: 60,
     JitterStrategy: 'FULL',
   };
+}
+
+/**
+ * A call of one of our functions, whose answer is the state's result as it is.
+ * The step that the CDK has for this would also allow every version of the function.
+ *
+ * @param final errors of the function itself that another call would only repeat
+ */
+export function invoke(
+  scope: Construct,
+  name: string,
+  fn: lambda.IFunction,
+  state: object,
+  final: string[] = [],
+): sfn.CustomState {
+  return new sfn.CustomState(scope, name, {
+    stateJson: {
+      Type: 'Task',
+      Resource: fn.functionArn,
+      ...state,
+      // Each may be called twice, and else fails only when a service does not answer it.
+      Retry: [
+        retry(LAMBDA_SERVICE_ERRORS, 6),
+        ...(final.length > 0 ? [retry(final, 0)] : []),
+        retry(['States.TaskFailed'], 5),
+      ],
+    },
+  });
 }

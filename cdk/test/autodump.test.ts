@@ -115,11 +115,27 @@ describe('the functions', () => {
 
   test('have the environment of the contract, and no more', () => {
     const made = template();
-    made.resourceCountIs('AWS::Lambda::Function', 2);
+    made.resourceCountIs('AWS::Lambda::Function', 3);
     const names = (text: string): string[] =>
       Object.keys(byDescription(made, text).Environment.Variables).sort();
     expect(names('finds tagged secrets')).toEqual(environment.scanner.sort());
     expect(names('compares')).toEqual(environment.hash.sort());
+    expect(names('plans')).toEqual(environment.planner.sort());
+  });
+
+  test('have what is optional in the contract where there are sources and a key', () => {
+    const made = template((stack) => ({
+      encryptionKey: new kms.Key(stack, 'Key'),
+      sources: [{ region: 'us-east-1' }],
+    }));
+    for (const [name, text] of [
+      ['scanner', 'finds tagged secrets'],
+      ['hash', 'compares'],
+      ['planner', 'plans'],
+    ]) {
+      const names = Object.keys(byDescription(made, text).Environment.Variables).sort();
+      expect(names).toEqual([...environment[name], ...environment.optional[name]].sort());
+    }
   });
 
   test('run on provided.al2023, log to the one group, on the processor that is given', () => {
@@ -141,6 +157,7 @@ describe('the functions', () => {
     const made = template();
     expect(byDescription(made, 'compares').Timeout).toBe(150);
     expect(byDescription(made, 'finds tagged secrets').Timeout).toBe(900);
+    expect(byDescription(made, 'plans').Timeout).toBe(900);
   });
 
   test('know the state machine and the prefix', () => {
@@ -245,7 +262,7 @@ describe('the events', () => {
         source: ['aws.tag'],
         'detail-type': ['Tag Change on Resource'],
         detail: {
-          service: ['secretsmanager'],
+          service: ['secretsmanager', 'dynamodb'],
           'changed-tag-keys': [{ prefix: 'backup:' }],
         },
       },
@@ -306,6 +323,7 @@ test('an escape hatch reaches every resource', () => {
     autoDump.restoreJobDefinition,
     autoDump.scannerFunction,
     autoDump.hashFunction,
+    autoDump.plannerFunction,
     autoDump.logGroup,
     autoDump.jobRole,
     autoDump.verifyJobRole,

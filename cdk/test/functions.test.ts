@@ -24,6 +24,7 @@ function hash(architecture: lambda.Architecture): { fn: lambda.Function; stack: 
     architecture,
     logGroup,
     tagPrefix: 'autodump',
+    sources: [],
     secretsArn: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:*',
   };
   return { fn: makeHash(stack, 'Hash', props), stack };

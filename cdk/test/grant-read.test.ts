@@ -13,7 +13,13 @@ describe('grantRead', () => {
 
   test('gives the backups, and nothing else', () => {
     expect(granted({}).map(({ actions, resources }) => [actions, resources])).toEqual([
-      [['s3:GetObject'], [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/)]],
+      [
+        ['s3:GetObject'],
+        [
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
+        ],
+      ],
       [
         ['s3:GetBucketLocation', 's3:ListBucket'].map(() =>
           expect.stringMatching(/^s3:(Get|List)Bucket/),
@@ -35,8 +41,11 @@ describe('grantRead', () => {
       made.filter(({ actions }) => actions.includes(action)).flatMap((one) => one.resources);
     expect(resources('s3:GetObject')).toEqual([
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/postgres\/\*$/),
+      expect.stringMatching(/^<More\w+\.Arn>\/dynamodb\/\*$/),
       'arn:<partition>:s3:::named/postgres/*',
+      'arn:<partition>:s3:::named/dynamodb/*',
     ]);
     expect(resources('s3:ListBucket')).toHaveLength(3);
     expect(resources('kms:Decrypt')).toEqual([

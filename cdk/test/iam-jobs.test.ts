@@ -23,11 +23,13 @@ const BUCKETS = [
   'arn:<partition>:s3:::more',
   expect.stringMatching(/^<Keyed\w+\.Arn>$/),
 ];
-const below = (end: string) => [
-  expect.stringMatching(new RegExp(`^<AutoDumpBucket\\w+\\.Arn>/postgres/${end}$`)),
-  expect.stringMatching(new RegExp(`^arn:<partition>:s3:::more/postgres/${end}$`)),
-  expect.stringMatching(new RegExp(`^<Keyed\\w+\\.Arn>/postgres/${end}$`)),
-];
+const below = (end: string) =>
+  ['<AutoDumpBucket\\w+\\.Arn>', 'arn:<partition>:s3:::more', '<Keyed\\w+\\.Arn>'].flatMap(
+    (bucket) =>
+      ['postgres', 'dynamodb'].map((prefix) =>
+        expect.stringMatching(new RegExp(`^${bucket}/${prefix}/${end}$`)),
+      ),
+  );
 const KEYS = [
   expect.stringMatching(/^<Key\w+\.Arn>$/),
   expect.stringMatching(/^<KeyedKey\w+\.Arn>$/),
@@ -82,8 +84,8 @@ describe('the restore', () => {
 
   test('reads backups, and can write none', () => {
     const role = statementsOf(twoBuckets(), 'JobRestoreRole');
-    expect(actionsOf(role)).toEqual([
-      'kms:Decrypt',
+    const other = actionsOf(role).filter((action) => /^(s3|secretsmanager):/.test(action));
+    expect(other).toEqual([
       's3:GetBucketLocation',
       's3:GetObject',
       's3:ListBucket',
@@ -107,8 +109,12 @@ describe('the restore', () => {
         ['arn:<partition>:kms:<region>:<account>:key/*'],
       ],
       [expect.stringContaining('"s3."'), KEYS],
+      [expect.stringContaining('"dynamodb."'), ['arn:<partition>:kms:<region>:<account>:key/*']],
     ]);
-    const none = statementsOf(template({ secretEncryptionKeys: [] }), 'JobRestoreRole');
+    const none = statementsOf(
+      template({ secretEncryptionKeys: [], tableEncryptionKeys: [] }),
+      'JobRestoreRole',
+    );
     expect(actionsOf(none)).not.toContain('kms:Decrypt');
   });
 });

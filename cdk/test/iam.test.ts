@@ -3,6 +3,7 @@ import * as path from 'path';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib';
+import { AutoDumpSourceRole } from '../index';
 import { Statement, statements, statementsOf } from './support/resolve';
 import { FLAGS, imageIsBuilt, make, ROOT, Template, template, testApp } from './support/stacks';
 
@@ -37,7 +38,7 @@ function wildcards(from: Template): Wildcard[] {
             role: role.replace('AutoDump', ''),
             action,
             resource: resource
-              .replace(/^<\w+\.Arn>\/postgres/, '<bucket>/postgres')
+              .replace(/^(<\w+\.Arn>|arn:<partition>:s3:::[\w-]+)\//, '<bucket>/')
               .replace(
                 /job-definition\/[\w-]+?(-verify|-restore)?(?=:|$)/,
                 'job-definition/<name>$1',
@@ -58,7 +59,13 @@ describe.each([
     // The built image lies in ECR, which needs the one permission that a registry's does not.
     imageIsBuilt(true);
     const made = make({ image: undefined }, testApp(flags));
-    const found = wildcards(Template.fromStack(made.stack));
+    const source = new Stack(testApp(flags), 'Source');
+    new AutoDumpSourceRole(source, 'AutoDumpSource', {
+      trustedAccount: '111122223333',
+      bucketName: 'example-backups',
+      restore: true,
+    });
+    const found = [made.stack, source].flatMap((stack) => wildcards(Template.fromStack(stack)));
     expect(documented().length).toBeGreaterThan(10);
     expect(sorted(found)).toEqual(sorted(documented()));
   });
@@ -74,7 +81,7 @@ test('every policy belongs to one role', () => {
   for (const policy of Object.values(template().findResources('AWS::IAM::Policy'))) {
     expect(policy.Properties.Roles).toHaveLength(1);
   }
-  template().resourceCountIs('AWS::IAM::Role', 8);
+  template().resourceCountIs('AWS::IAM::Role', 9);
   for (const role of Object.values(template().findResources('AWS::IAM::Role'))) {
     expect(role.Properties).not.toHaveProperty('ManagedPolicyArns');
   }
@@ -94,13 +101,19 @@ describe('the dumper', () => {
     });
   });
 
-  test('can write below its prefix, and neither read, list nor delete', () => {
-    const role = statementsOf(template(), 'JobRole');
-    const s3Actions = role.flatMap(({ actions }) => actions).filter((a) => a.startsWith('s3:'));
-    expect(s3Actions.sort()).toEqual(['s3:AbortMultipartUpload', 's3:PutObject']);
-    expect(find(role, 's3:PutObject').resources).toEqual([
-      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+  test('can write databases below their prefix, and neither read, list nor delete them', () => {
+    const role = statementsOf(template(), 'JobRole').filter(({ actions }) =>
+      actions.some((action) => action.startsWith('s3:')),
+    );
+    const databases = role.filter(({ resources }) => !/\/dynamodb\//.test(resources.join(' ')));
+    expect(databases.map(({ actions, resources }) => [actions, resources])).toEqual([
+      [
+        ['s3:PutObject', 's3:AbortMultipartUpload'],
+        [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/)],
+      ],
+      [['s3:ListBucket'], [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>$/)]],
     ]);
+    expect(databases[1].condition).toEqual({ StringLike: { 's3:prefix': 'dynamodb/*' } });
   });
 
   test('writes to the additional buckets too', () => {
@@ -110,12 +123,15 @@ describe('the dumper', () => {
       })),
       'JobRole',
     );
-    expect(find(role, 's3:PutObject').resources).toContain(
+    const written = role.filter(({ actions }) => actions.includes('s3:PutObject'));
+    expect(written.flatMap(({ resources }) => resources)).toEqual([
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
       'arn:<partition>:s3:::more-backups/postgres/*',
-    );
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
+    ]);
   });
 
-  test('uses the key of the backups only through S3, and that of a secret only through Secrets Manager', () => {
+  test('uses the key of the backups only through S3, and others only through their services', () => {
     const role = statementsOf(
       template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') })),
       'JobRole',
@@ -137,6 +153,11 @@ describe('the dumper', () => {
         expect.stringContaining('"s3."'),
         ['kms:Decrypt', 'kms:GenerateDataKey'],
         [expect.stringMatching(/^<Key\w+\.Arn>$/)],
+      ],
+      [
+        expect.stringContaining('"dynamodb."'),
+        ['kms:Decrypt', 'kms:DescribeKey'],
+        ['arn:<partition>:kms:<region>:<account>:key/*'],
       ],
     ]);
   });
@@ -170,7 +191,7 @@ describe('the dumper', () => {
   test('uses only the named keys of secrets, if they are named', () => {
     const of = (keys: (stack: Stack) => kms.IKey[]) =>
       statementsOf(
-        template((stack) => ({ secretEncryptionKeys: keys(stack) })),
+        template((stack) => ({ secretEncryptionKeys: keys(stack), tableEncryptionKeys: [] })),
         'JobRole',
       ).filter(({ actions }) => actions.includes('kms:Decrypt'));
     expect(of(() => [])).toEqual([]);
@@ -206,6 +227,7 @@ test('only the jobs that need it may read the value of a secret', () => {
   const without = [
     'ScannerRole',
     'HashRole',
+    'PlannerRole',
     'StateMachineRole',
     'RestoreStateMachineRole',
     'JobVerifyRole',

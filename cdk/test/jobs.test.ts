@@ -26,11 +26,16 @@ test.each([
   ['verify', 'verify'],
   ['restore', 'restore'],
 ] as const)('%s: is given the environment of the contract', (job, name) => {
-  const { jobDefinition: always, jobDefinitionOptional: withKeyOnly } = environment[name];
+  const { jobDefinition, jobDefinitionOptional: withKeyOnly } = environment[name];
+  const always = [...jobDefinition, ...(environment.tables[name]?.jobDefinition ?? [])];
   expect(Object.keys(jobEnvironment(bare, job)).sort()).toEqual(always.sort());
   const withKey = template((stack) => ({ encryptionKey: new kms.Key(stack, 'Key') }));
   expect(Object.keys(jobEnvironment(withKey, job)).sort()).toEqual(
     [...always, ...withKeyOnly].sort(),
+  );
+  const withSources = template({ sources: [{ region: 'us-east-1' }] });
+  expect(Object.keys(jobEnvironment(withSources, job)).sort()).toEqual(
+    [...always, ...environment.optional[name]].sort(),
   );
 });
 
@@ -131,7 +136,9 @@ test('the jobs are called by name in the state machines: their revisions come an
   const calls = (['run', 'restore'] as const)
     .flatMap((machine) => Object.values<any>(definition(made, machine).States))
     .filter(({ Resource }) => /batch/.test(Resource as string));
-  expect(calls.map(({ Parameters }) => Parameters.JobDefinition)).toEqual(names);
+  // The dump's is that of three: the dump of a database, and both jobs of a table.
+  const [dump] = names;
+  expect(calls.map(({ Parameters }) => Parameters.JobDefinition)).toEqual([dump, dump, ...names]);
 });
 
 test('the jobs that can never start are cancelled, not left at the head of the queue', () => {

@@ -22,6 +22,7 @@ const CHECK = 'Check the tags';
 const UNCHANGED = 'Tags unchanged?';
 const SCHEDULE = 'Schedule the next run';
 const CHECKED = 'Could the tags be checked?';
+const IS_TABLE = 'Is it a table?';
 const DUMP = 'Dump the database';
 const WANTED = 'Verify this backup?';
 const VERIFY = 'Verify the backup';
@@ -61,7 +62,8 @@ test('it is a standard one, in JSONPath, and waits as long as it must', () => {
   expect(machine).not.toHaveProperty('TimeoutSeconds');
   expect(machine.QueryLanguage ?? 'JSONPath').toBe('JSONPath');
   for (const [name, state] of Object.entries<any>(machine.States)) {
-    if (![DUMP, VERIFY].includes(name)) expect(state).not.toHaveProperty('TimeoutSeconds');
+    const isJob = String(state.Resource).endsWith(':batch:submitJob.sync');
+    expect([name, 'TimeoutSeconds' in state]).toEqual([name, isJob]);
     expect(state).not.toHaveProperty('HeartbeatSeconds');
   }
 });
@@ -75,7 +77,7 @@ test.each([DUMP, VERIFY])('%s: ends a day after the time of its three attempts',
 
 test('every task has its retry and its catch', () => {
   const tasks = Object.values<any>(machine.States).filter(({ Type }) => Type === 'Task');
-  expect(tasks).toHaveLength(4);
+  expect(tasks).toHaveLength(8);
   for (const task of tasks) {
     expect(task.Retry.length).toBeGreaterThan(0);
     expect(task.Catch).toEqual([expect.objectContaining({ ErrorEquals: ['States.ALL'] })]);
@@ -104,6 +106,7 @@ describe('a run', () => {
       UNCHANGED,
       SCHEDULE,
       CHECKED,
+      IS_TABLE,
       DUMP,
       WANTED,
       SCHEDULED,
@@ -206,6 +209,7 @@ describe('a run', () => {
       SCHEDULE,
       NOT_SCHEDULED,
       CHECKED,
+      IS_TABLE,
       DUMP,
       WANTED,
       SCHEDULED,

@@ -61,7 +61,12 @@ const EXECUTION = {
  * Walks a definition as Step Functions would, for what ours uses of the language. It throws on
  * anything else, and on a path that leads nowhere: there, an execution would break.
  */
-export function walk(machine: any, input: any, tasks: { [state: string]: Task }): Outcome {
+export function walk(
+  machine: any,
+  input: any,
+  tasks: { [state: string]: Task },
+  mostStates = 50,
+): Outcome {
   const path: string[] = [];
   let name: string = machine.StartAt;
   let data = structuredClone(input);
@@ -83,7 +88,9 @@ export function walk(machine: any, input: any, tasks: { [state: string]: Task })
         name = choose(state, data);
         break;
       case 'Wait':
-        new Date(evaluate(state.TimestampPath, data)).toISOString();
+        if (state.Seconds === undefined) {
+          new Date(evaluate(state.TimestampPath, data)).toISOString();
+        }
         name = state.Next;
         break;
       case 'Pass':
@@ -96,7 +103,7 @@ export function walk(machine: any, input: any, tasks: { [state: string]: Task })
       default:
         throw new Error(`unknown type of state ${state.Type}`);
     }
-    if (path.length > 50) throw new Error(`endless: ${path.join(' → ')}`);
+    if (path.length > mostStates) throw new Error(`endless: ${path.join(' → ')}`);
   }
 }
 
@@ -137,12 +144,20 @@ function matches(rule: any, data: any): boolean {
   if ('StringEquals' in rule) return value === rule.StringEquals;
   if ('BooleanEquals' in rule) return value === rule.BooleanEquals;
   if ('NumericEquals' in rule) return value === rule.NumericEquals;
+  if ('NumericGreaterThan' in rule) return numeric(value) > rule.NumericGreaterThan;
+  if ('NumericGreaterThanEquals' in rule) return numeric(value) >= rule.NumericGreaterThanEquals;
   if ('StringMatches' in rule) {
     const parts = (rule.StringMatches as string).split('*');
     const pattern = parts.map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*');
     return new RegExp(`^${pattern}$`, 's').test(value);
   }
   throw new Error(`unknown comparison ${JSON.stringify(rule)}`);
+}
+
+/** A comparison of what is no number matches nothing, and hides a fault. */
+function numeric(value: unknown): number {
+  if (typeof value !== 'number') throw new Error(`${JSON.stringify(value)} is no number`);
+  return value;
 }
 
 function fill(template: any, data: any): any {
@@ -176,6 +191,8 @@ function evaluate(expression: string, data: any): any {
   if (json) return JSON.parse(evaluate(json[1], data));
   const format = /^States\.Format\('((?:[^'\\]|\\.)*)', ([^']+)\)$/s.exec(expression);
   if (format) return formatted(format[1], format[2].split(', '), data);
+  const sum = /^States\.MathAdd\((\S+), (\d+)\)$/.exec(expression);
+  if (sum) return numeric(evaluate(sum[1], data)) + Number(sum[2]);
   const text = /^States\.JsonToString\((\S+)\)$/.exec(expression);
   if (text) return JSON.stringify(evaluate(text[1], data));
   const merge = /^States\.JsonMerge\((\S+), (\S+), false\)$/.exec(expression);

@@ -1,0 +1,247 @@
+import { Lazy, Stack } from 'aws-cdk-lib';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { AutoDumpSource, AutoDumpSourceRole, AutoDumpSourceRoleProps } from '../index';
+import { resolve, Statement, statements, statementsOf } from './support/resolve';
+import {
+  jobEnvironment,
+  make,
+  only,
+  readJson,
+  Template,
+  template,
+  testApp,
+} from './support/stacks';
+
+const contract = readJson('contract', 'sources.json');
+const SOURCES: AutoDumpSource[] = contract.sources;
+const ROLES = SOURCES.flatMap(({ roleArn }) => roleArn ?? []);
+const variable: string = contract.variable;
+
+const TAKES_ROLES = ['ScannerRole', 'HashRole', 'PlannerRole', 'JobRole', 'JobRestoreRole'];
+const assumed = (from: Template): Statement[] =>
+  statements(from).filter(({ actions }) => actions.includes('sts:AssumeRole'));
+
+describe('sources', () => {
+  test('are told to the functions and the jobs, as they are', () => {
+    const made = template({ sources: SOURCES });
+    const functions = Object.values(made.findResources('AWS::Lambda::Function'));
+    const told = [
+      ...functions.map(({ Properties }) => Properties.Environment.Variables[variable] as string),
+      jobEnvironment(made)[variable],
+      jobEnvironment(made, 'restore')[variable],
+    ];
+    expect(told).toHaveLength(5);
+    for (const text of told) expect(JSON.parse(text)).toEqual(SOURCES);
+  });
+
+  test.each([[undefined], [[]]])('of which there are none (%j) are not told', (sources) => {
+    expect(JSON.stringify(template({ sources }).toJSON())).not.toContain(variable);
+  });
+
+  test.each(contract.rejected as object[])('%j is rejected', (source) => {
+    const attempt = (): unknown => make({ sources: [{ region: 'us-east-1' }, source as never] });
+    expect(attempt).toThrow('`sources[1]');
+  });
+
+  test.each([
+    [{ region: 'us-east-1' }],
+    [{ region: 'us-east-1', roleArn: undefined, externalId: undefined }],
+    [{ region: 'us-gov-west-1' }],
+    [{ region: 'us-isob-east-1' }],
+    [{ region: 'eu-west-1', roleArn: 'arn:aws-cn:iam::222233334444:role/path/of/Role' }],
+    [{ region: Lazy.string({ produce: () => 'eu-west-1' }) }],
+  ])('%j is accepted', (source) => {
+    expect(() => make({ sources: [source] })).not.toThrow();
+  });
+
+  test('a source that is there twice is rejected, but not a role in two regions', () => {
+    expect(() => make({ sources: [SOURCES[1], SOURCES[1]] })).toThrow('there twice');
+    expect(() =>
+      make({ sources: [SOURCES[1], { ...SOURCES[1], region: 'eu-west-2' }] }),
+    ).not.toThrow();
+  });
+
+  test('with roles: the programs that need it may take them, and no other role', () => {
+    const found = assumed(
+      template({ sources: [...SOURCES, { ...SOURCES[1], region: 'us-west-2' }] }),
+    );
+    expect(found.map(({ role }) => role).sort()).toEqual(
+      TAKES_ROLES.map((name) => `AutoDump${name}`).sort(),
+    );
+    for (const { resources } of found) expect(resources).toEqual(ROLES);
+    expect(assumed(template({ sources: [{ region: 'us-east-1' }] }))).toEqual([]);
+  });
+
+  test.each(TAKES_ROLES)('without a role: %s acts in the region, and only there', (role) => {
+    const tables = statementsOf(template({ sources: SOURCES }), role).filter(({ actions }) =>
+      actions.includes('dynamodb:DescribeTable'),
+    );
+    expect(tables.length).toBeGreaterThan(0);
+    for (const { resources } of tables) {
+      expect(resources).toEqual([
+        'arn:<partition>:dynamodb:<region>:<account>:table/*',
+        'arn:<partition>:dynamodb:us-east-1:<account>:table/*',
+      ]);
+    }
+  });
+});
+
+describe('the bucket of sources with roles', () => {
+  const policy = (from: Template): any[] =>
+    only(from, 'AWS::S3::BucketPolicy').PolicyDocument.Statement.filter(
+      ({ Effect }: any) => Effect === 'Allow',
+    );
+
+  test('takes their exports, and nothing else of theirs', () => {
+    const allowed = policy(template({ sources: SOURCES }));
+    expect(allowed).toHaveLength(ROLES.length);
+    allowed.forEach(({ Action, Principal, Resource, Condition }, index) => {
+      expect(Action).toEqual(['s3:PutObject', 's3:PutObjectAcl', 's3:AbortMultipartUpload']);
+      const account = ROLES[index].split(':')[4];
+      expect(resolve(Principal.AWS)).toBe(`arn:<partition>:iam::${account}:root`);
+      expect(resolve(Resource)).toMatch(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*\/export\/\*$/);
+      expect(Condition).toEqual({ ArnEquals: { 'aws:PrincipalArn': ROLES[index] } });
+    });
+  });
+
+  test('takes none where no source has a role', () => {
+    expect(policy(template({ sources: [{ region: 'us-east-1' }] }))).toEqual([]);
+  });
+
+  test('lets them use its key, through S3 alone', () => {
+    const made = template((stack) => ({
+      sources: SOURCES,
+      encryptionKey: new kms.Key(stack, 'Key'),
+    }));
+    const used = only(made, 'AWS::KMS::Key').KeyPolicy.Statement.filter(
+      ({ Condition }: any) => Condition?.ArnEquals,
+    );
+    expect(used.map(({ Condition }: any) => Condition.ArnEquals['aws:PrincipalArn'])).toEqual(
+      ROLES,
+    );
+    for (const { Action, Condition } of used) {
+      expect(Action).toEqual(['kms:GenerateDataKey', 'kms:Decrypt']);
+      expect(resolve(Condition.StringEquals['kms:ViaService'])).toBe('s3.<region>.amazonaws.com');
+    }
+  });
+
+  test('that is imported cannot be changed, and that is said', () => {
+    const warnings = (sources: AutoDumpSource[]): number => {
+      const { stack } = make((scope) => ({
+        bucket: s3.Bucket.fromBucketName(scope, 'Own', 'own'),
+        sources,
+      }));
+      const text = Match.stringLikeRegexp('roles of `sources` can have no table exported');
+      return Annotations.fromStack(stack).findWarning('/Test/AutoDump', text).length;
+    };
+    expect(warnings(SOURCES)).toBe(1);
+    expect(warnings([{ region: 'us-east-1' }])).toBe(0);
+  });
+});
+
+describe('AutoDumpSourceRole', () => {
+  const PROPS = { trustedAccount: '111122223333', bucketName: 'example-backups' };
+  const source = (props: Partial<AutoDumpSourceRoleProps> = {}): Template => {
+    const stack = new Stack(testApp(), 'Test');
+    new AutoDumpSourceRole(stack, 'Source', { ...PROPS, ...props });
+    return Template.fromStack(stack);
+  };
+  const trust = (from: Template): any =>
+    only(from, 'AWS::IAM::Role').AssumeRolePolicyDocument.Statement;
+  const of = (from: Template, action: string): Statement[] =>
+    statements(from).filter(({ actions }) => actions.includes(action));
+
+  test('is trusted to the account, by what is said and by whom, if that is asked for', () => {
+    const [bare] = trust(source());
+    expect(resolve(bare.Principal.AWS)).toBe('arn:<partition>:iam::111122223333:root');
+    expect(bare.Condition).toBeUndefined();
+    const trustedRoleArns = ['arn:aws:iam::111122223333:role/Backup-AutoDump*'];
+    const [bound] = trust(source({ externalId: '8f1b1c52-backups', trustedRoleArns }));
+    expect(bound.Condition).toEqual({
+      StringEquals: { 'sts:ExternalId': '8f1b1c52-backups' },
+      ArnLike: { 'aws:PrincipalArn': trustedRoleArns },
+    });
+  });
+
+  test('reads only tables that bear the schedule tag', () => {
+    const made = source({ tagPrefix: 'team.backup' });
+    for (const action of ['dynamodb:Scan', 'dynamodb:ExportTableToPointInTime']) {
+      expect(of(made, action).map(({ condition }) => condition)).toEqual([
+        { Null: { 'aws:ResourceTag/team.backup:start-schedule': 'false' } },
+      ]);
+    }
+  });
+
+  test('writes to no table, and only exports into the bucket', () => {
+    const written = statements(source()).flatMap(({ actions }) =>
+      actions.filter((action) =>
+        /:(Put|Create|Update|Delete|Batch|Import|Tag|Enable)/.test(action),
+      ),
+    );
+    expect(written.sort()).toEqual(['s3:PutObject', 's3:PutObjectAcl']);
+    expect(of(source(), 's3:PutObject').flatMap(({ resources }) => resources)).toEqual([
+      'arn:<partition>:s3:::example-backups/dynamodb/*/export/*',
+    ]);
+    expect(of(source(), 's3:GetObject')).toEqual([]);
+  });
+
+  test('writes into tables that say so, if it may restore', () => {
+    const made = source({ restore: true });
+    expect(of(made, 'dynamodb:BatchWriteItem').map(({ condition }) => condition)).toEqual([
+      { StringEquals: { 'aws:ResourceTag/autodump:restore-target': 'yes' } },
+    ]);
+    expect(of(made, 's3:GetObject').flatMap(({ resources }) => resources)).toEqual([
+      'arn:<partition>:s3:::example-backups/dynamodb/*',
+    ]);
+  });
+
+  test('acts in the regions that are named, else in its own', () => {
+    const regions = (props: Partial<AutoDumpSourceRoleProps>): string[] =>
+      of(source(props), 'dynamodb:Scan').flatMap(({ resources }) => resources);
+    const table = (region: string): string =>
+      `arn:<partition>:dynamodb:${region}:<account>:table/*`;
+    expect(regions({})).toEqual([table('<region>')]);
+    expect(regions({ regions: ['eu-west-1', 'eu-west-2', 'eu-west-1'] })).toEqual([
+      table('eu-west-1'),
+      table('eu-west-2'),
+    ]);
+  });
+
+  test('uses the key of the bucket through S3, and those of tables through DynamoDB', () => {
+    const bucketEncryptionKeyArn = 'arn:aws:kms:eu-central-1:111122223333:key/0123';
+    const via = (from: Template): [string[], unknown][] =>
+      of(from, 'kms:Decrypt').map(({ condition, resources }) => [
+        resources,
+        (condition.StringLike ?? condition.StringEquals)['kms:ViaService'],
+      ]);
+    const made = via(source({ bucketEncryptionKeyArn, tableEncryptionKeys: [] }));
+    expect(made).toEqual([[[bucketEncryptionKeyArn], 's3.*.amazonaws.com']]);
+    for (const [resources, service] of via(source())) {
+      expect(resources).toEqual(['arn:<partition>:kms:<region>:<account>:key/*']);
+      expect(JSON.stringify(service)).toContain('"dynamodb."');
+    }
+  });
+
+  test('has the name that is given, and tells its ARN', () => {
+    const made = source({ roleName: 'AutoDumpSource' });
+    expect(only(made, 'AWS::IAM::Role').RoleName).toBe('AutoDumpSource');
+    const [output] = Object.values(made.findOutputs('*'));
+    expect(resolve(output.Value)).toMatch(/^<SourceRole\w+\.Arn>$/);
+  });
+
+  test.each<[string, Partial<AutoDumpSourceRoleProps>]>([
+    ['trustedAccount', { trustedAccount: '1234' }],
+    ['bucketName', { bucketName: '' }],
+    ['bucketName', { bucketName: 'arn:aws:s3:::example-backups' }],
+    ['externalId', { externalId: 'a b' }],
+    ['regions', { regions: [] }],
+    ['regions', { regions: ['Frankfurt'] }],
+    ['trustedRoleArns', { trustedRoleArns: [] }],
+    ['trustedRoleArns', { trustedRoleArns: ['*'] }],
+    ['tagPrefix', { tagPrefix: 'aws:x' }],
+  ])('rejects a wrong %s: %j', (name, props) => {
+    expect(() => source(props)).toThrow(`\`${name}\``);
+  });
+});
