@@ -119,19 +119,18 @@ export class AutoDump extends Construct implements ec2.IConnectable {
     const securityGroups = props.securityGroups ?? [this.makeSecurityGroup(props.vpc)];
     this.connections = new ec2.Connections({ securityGroups });
     const secretsArn = this.arn('secretsmanager', 'secret', '*');
-    const common = { ...settings, secretsArn, logGroup: this.logGroup };
+    const { backups, bucket, logGroup } = this;
+    const common = { ...settings, backups, bucket, logGroup, secretsArn };
     this.scannerFunction = makeScanner(this, 'Scanner', {
       ...common,
       name: this.name,
       stateMachineArn: this.arn('states', 'stateMachine', this.name),
     });
     this.hashFunction = makeHash(this, 'Hash', common);
-    const stores = { bucket: this.bucket, backups: this.backups };
-    this.plannerFunction = makePlanner(this, 'Planner', { ...common, ...stores });
+    this.plannerFunction = makePlanner(this, 'Planner', common);
     allowExports(this, this.backups[0], rolesOf(settings.sources));
     const jobs = new Jobs(this, 'Job', {
       ...common,
-      ...stores,
       securityGroups,
       images: jobImages(this, settings.architecture, props),
       name: this.name,

@@ -3,14 +3,15 @@ import * as fs from 'fs';
 import * as os from 'os';
 import * as path from 'path';
 import { Template } from 'aws-cdk-lib/assertions';
-import { jobDefinition, ROOT } from './support/stacks';
+import { resolve, statements } from './support/resolve';
+import { jobDefinition, jobEnvironment, only, ROOT } from './support/stacks';
 
 const EXAMPLES = path.join(ROOT, 'examples');
 
-const made = new Map<string, Template>();
+const made = new Map<string, Map<string, Template>>();
 
-/** Runs the example as its cdk.json says, once, and reads the template of its only stack. */
-function synth(example: string): Template {
+/** Runs the example as its cdk.json says, once, and reads the templates of its stacks. */
+function stacks(example: string): Map<string, Template> {
   const known = made.get(example);
   if (known) return known;
   const out = fs.mkdtempSync(path.join(os.tmpdir(), 'autodump-example-'));
@@ -28,11 +29,22 @@ function synth(example: string): Template {
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  const [template, ...more] = fs.readdirSync(out).filter((file) => file.endsWith('.template.json'));
+  const templates = fs.readdirSync(out).filter((file) => file.endsWith('.template.json'));
+  const found = templates.map((file): [string, Template] => [
+    file.replace('.template.json', ''),
+    Template.fromString(fs.readFileSync(path.join(out, file), 'utf8')),
+  ]);
+  made.set(example, new Map(found));
+  return stacks(example);
+}
+
+/** The template of its only stack with an AutoDump. */
+function synth(example: string): Template {
+  const [one, ...more] = [...stacks(example).values()].filter(
+    (stack) => Object.keys(stack.findResources('AWS::StepFunctions::StateMachine')).length > 0,
+  );
   expect(more).toEqual([]);
-  const text = fs.readFileSync(path.join(out, template), 'utf8');
-  made.set(example, Template.fromString(text));
-  return synth(example);
+  return one;
 }
 
 const folders = fs
@@ -71,4 +83,33 @@ test('own-bucket-and-key: no other bucket is made', () => {
   expect(abort.DaysAfterInitiation * 24 * 60 * 60).toBeGreaterThanOrEqual(
     job.Timeout.AttemptDurationSeconds,
   );
+});
+
+test('three-accounts: each role is the one that the sources name, and trusts the account of the backups', () => {
+  const all = stacks('three-accounts');
+  expect([...all.keys()].sort()).toEqual(['Backup', 'Production', 'Staging']);
+  const told = jobEnvironment(all.get('Backup')!).AUTODUMP_SOURCES;
+  const sources = JSON.parse(told) as { [name: string]: string }[];
+  expect(sources.map(({ region }) => region)).toEqual(['eu-central-1', 'eu-west-1']);
+  const bucket = only(all.get('Backup')!, 'AWS::S3::Bucket').BucketName as string;
+  for (const [index, name] of ['Production', 'Staging'].entries()) {
+    const stack = all.get(name)!;
+    const role = only(stack, 'AWS::IAM::Role');
+    const [trust] = role.AssumeRolePolicyDocument.Statement;
+    expect(sources[index].roleArn).toMatch(new RegExp(`:role/${role.RoleName as string}$`));
+    expect(trust.Condition.StringEquals['sts:ExternalId']).toBe(sources[index].externalId);
+    expect(resolve(trust.Principal.AWS)).toBe('arn:<partition>:iam::111122223333:root');
+    const written = statements(stack).flatMap(({ actions, resources }) =>
+      actions.includes('s3:PutObject') ? resources : [],
+    );
+    expect(written).toEqual([`arn:<partition>:s3:::${bucket}/dynamodb/*/export/*`]);
+  }
+  const may = (name: string, action: string): boolean =>
+    statements(all.get(name)!).some(({ actions }) => actions.includes(action));
+  expect(may('Production', 'dynamodb:ImportTable')).toBe(false);
+  expect(may('Staging', 'dynamodb:ImportTable')).toBe(true);
+  const readers = only(all.get('Backup')!, 'AWS::S3::BucketPolicy').PolicyDocument.Statement.filter(
+    ({ Action }: any) => [Action].flat().includes('s3:GetObject'),
+  );
+  expect(readers.map(({ Principal }: any) => Principal.AWS)).toEqual([sources[1].roleArn]);
 });

@@ -19,7 +19,7 @@ interface Wildcard {
 function documented(): Wildcard[] {
   const text = fs.readFileSync(path.join(ROOT, 'docs', 'iam.md'), 'utf8');
   const table = text.slice(text.indexOf('## Wildcards'));
-  const rows = [...table.matchAll(/^\| (\w+) \| ([\w:]+) \| `([^`]+)` \| (.+) \|$/gm)];
+  const rows = [...table.matchAll(/^\| (\w+) \| ([\w:-]+) \| `([^`]+)` \| (.+) \|$/gm)];
   return rows.map(([, role, action, resource]) => ({
     role: role,
     action: action,

@@ -1,7 +1,7 @@
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { AutoDump } from '../index';
+import { AutoDump, AutoDumpSourceRole } from '../index';
 import { AutoDumpStack } from '../bin/stack';
 import { FLAGS, IMAGE, testApp, testVpc } from './support/stacks';
 
@@ -42,6 +42,28 @@ test('so is one with a key', () => {
         vpc: testVpc(stack),
         image: IMAGE,
         encryptionKey: new kms.Key(stack, 'Key', { enableKeyRotation: true }),
+      });
+    }),
+  ).toEqual([]);
+});
+
+test('so is one with sources, and the role of a source', () => {
+  const source = { region: 'eu-west-1', roleArn: 'arn:aws:iam::222233334444:role/AutoDumpSource' };
+  expect(
+    findings((app) => {
+      const stack = new Stack(app, 'Test');
+      new AutoDump(stack, 'AutoDump', {
+        vpc: testVpc(stack),
+        image: IMAGE,
+        encryptionKey: new kms.Key(stack, 'Key', { enableKeyRotation: true }),
+        sources: [source, { region: 'us-east-1' }],
+      });
+      new AutoDumpSourceRole(new Stack(app, 'Source'), 'AutoDump', {
+        trustedAccount: '111122223333',
+        bucketName: 'example-backups',
+        bucketEncryptionKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/0123',
+        regions: ['eu-west-1', 'us-east-1'],
+        restore: true,
       });
     }),
   ).toEqual([]);

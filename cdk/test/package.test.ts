@@ -23,7 +23,12 @@ test('the library has no dependencies but its peers, and is tried with the oldes
 });
 
 test('the package holds what it needs to be synthesised and deployed, and no sources', () => {
-  const made = ['assets/x86_64/hash.zip', 'batch-image/bin/arm64/dumper', 'dist/index.js'];
+  const made = [
+    'assets/x86_64/hash.zip',
+    'assets/arm64/planner.zip',
+    'batch-image/bin/arm64/dumper',
+    'dist/index.js',
+  ];
   const wanted = (file: string): boolean =>
     manifest.files.some((entry: string) => file === entry || file.startsWith(`${entry}/`));
   for (const file of [...made, 'batch-image/Dockerfile', 'batch-image/rds-ca-bundle.pem']) {

@@ -10,7 +10,7 @@ import sys
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
-from cdk_autodump import AutoDump
+from cdk_autodump import AutoDump, AutoDumpSource, AutoDumpSourceRole
 
 out = pathlib.Path(sys.argv[1])
 app = cdk.App(outdir=str(out))
@@ -30,6 +30,13 @@ autodump = AutoDump(
     vpc=vpc,
     retention=cdk.Duration.days(14),
     tag_prefix="backup",
+    sources=[AutoDumpSource(region="us-east-1")],
+)
+AutoDumpSourceRole(
+    stack,
+    "SourceRole",
+    trusted_account="111122223333",
+    bucket_name="example-backups",
 )
 autodump.connections.allow_to_default_port(database)
 autodump.metric_executions_failed().create_alarm(
@@ -52,6 +59,7 @@ kinds = [resource["Type"] for resource in template["Resources"].values()]
 for kind, count in {
     "AWS::StepFunctions::StateMachine": 2,
     "AWS::Batch::JobDefinition": 3,
+    "AWS::Lambda::Function": 3,
     "AWS::CloudWatch::Alarm": 1,
     "AWS::EC2::SecurityGroupIngress": 1,
 }.items():
