@@ -37,7 +37,7 @@ export interface AutoDumpSource {
  */
 export interface AutoDumpProps {
   /**
-   * The network in which the jobs run. They must reach the databases from it.
+   * The network in which the jobs run. They must reach the databases from it, and DynamoDB for tables.
    */
   readonly vpc: ec2.IVpc;
 
@@ -46,7 +46,8 @@ export interface AutoDumpProps {
    *
    * A job must reach ECR (or the registry of `image`), S3, Secrets Manager and CloudWatch Logs:
    * over a NAT gateway, or, in isolated subnets, over VPC endpoints (`ecr.api`, `ecr.dkr`, `logs`,
-   * `secretsmanager`, and the gateway endpoint of S3).
+   * `secretsmanager`, and the gateway endpoint of S3). For tables it must reach DynamoDB (it has a
+   * gateway endpoint too), and for sources with roles STS; tables of other regions need a NAT gateway.
    *
    * @default - the private subnets with egress; if the VPC has none, the isolated ones; if it has
    * none of those either, the public ones
@@ -99,7 +100,8 @@ export interface AutoDumpProps {
    * How long the bucket that is made keeps a backup: whole days. Cannot be given together with
    * `bucket`.
    *
-   * It should be longer than the longest time between two runs, or there are days with no backup.
+   * It should be longer than the longest time between two runs, or there are days with no backup; and
+   * longer than the longest run of a table takes, as what that remembers of itself lies there too.
    *
    * @default Duration.days(35) - so a monthly schedule always has a backup
    */

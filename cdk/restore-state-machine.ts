@@ -16,14 +16,14 @@ const DEFAULT_SIZE = { vcpu: '2', memory: '4096' };
 /** Of a call that Batch has not taken. After any other error a job may be there already. */
 const NOT_SUBMITTED = ['Batch.TooManyRequestsException'];
 
-/** Restores one backup into one database. It is started by a person, never by AutoDump. */
+/** Restores one backup into one database or table. It is started by a person, never by AutoDump. */
 export class RestoreStateMachine extends OwnStateMachine {
   constructor(scope: Construct, id: string, props: RestoreStateMachineProps) {
     const { logGroup, restore, stateMachineName } = props;
     super(scope, id, {
       stateMachineName,
       comment:
-        'One restore of one backup into one database. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
+        'One restore of one backup into one database or table. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
       start: makeStates(new Construct(scope, `${id}States`), props),
       roleDescription: 'AutoDump: runs the restore job',
       statements: runJobs(scope, [restore]),
@@ -56,7 +56,7 @@ function makeStates(
   const wrong = new sfn.Fail(scope, 'Failed: input', {
     error: 'AutoDump.Input',
     cause:
-      'The input must be an object with manifest (the S3 URL of a manifest.json) and to (the ARN or the name of the secret of the database to restore into), both texts. It may have options and job, both objects. Nothing was restored.',
+      'The input must be an object with manifest (the S3 URL of a manifest.json) and to (the ARN or the name of the secret of the database, or of the table, to restore into), both texts. It may have options and job, both objects. Nothing was restored.',
   });
   const check = new sfn.Choice(scope, 'Is the input whole?');
   for (const path of ['$.manifest', '$.to']) {

@@ -1,4 +1,5 @@
 import { Node } from 'constructs';
+import { AutoDumpSource } from '../index';
 
 /** What the app is told by context, on the command line (`-c name=value`) or in cdk.json. */
 export interface Context {
@@ -12,6 +13,8 @@ export interface Context {
   readonly architecture?: string;
   readonly tagPrefix?: string;
   readonly scanIntervalMinutes?: number;
+  /** As they were given: the construct checks what they say. */
+  readonly sources?: AutoDumpSource[];
 }
 
 const VPC_ID = /^vpc-[0-9a-f]{8,17}$/;
@@ -51,6 +54,7 @@ export function readContext(node: Node): Context {
     architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
     tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
+    sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
   reader.finish();
   return context;
@@ -100,6 +104,21 @@ class Reader {
       }
     }
     return items.map(String);
+  }
+
+  /** A JSON array of objects. */
+  objects(name: string): object[] | undefined {
+    const value: unknown = this.node.tryGetContext(name);
+    if (value === undefined) return undefined;
+    const items = Array.isArray(value) ? value : split(value);
+    if (items?.every((item): item is object => typeof item === 'object' && item !== null)) {
+      return items;
+    }
+    this.problem(
+      name,
+      `is ${JSON.stringify(value)}. It must be a JSON list of objects, like [{"region":"us-east-1"}].`,
+    );
+    return undefined;
   }
 
   truth(name: string): boolean {

@@ -31,12 +31,20 @@ export class AutoDumpStack extends Stack {
       id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
       reason: 'Nothing here adds a route: only the ids of the subnets are used.',
     });
-    const { image, verifyImage, scanIntervalMinutes, bucketName, tagPrefix, architecture } =
-      context;
+    const {
+      image,
+      verifyImage,
+      scanIntervalMinutes,
+      bucketName,
+      tagPrefix,
+      architecture,
+      sources,
+    } = context;
     this.autoDump = new AutoDump(this, 'AutoDump', {
       vpc,
       bucketName,
       tagPrefix,
+      sources,
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       image: this.findImage('ImageRepository', image),

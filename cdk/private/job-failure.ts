@@ -124,25 +124,25 @@ export const VERIFY_FAILURES: JobFailures = {
   },
 };
 
-/** The database is left as the restore had it when it failed: no restore is retried. */
+/** The database or the table is left as the restore had it when it failed: no restore is retried. */
 export const RESTORE_FAILURES: JobFailures = {
   byExitCode: each(
     {
       configuration:
-        'What the input or the secret says cannot work, such as a database that is not empty. Read the log, and correct the input or the secret.',
+        'What the input, the secret or the tags say cannot work, such as a database or a table that is not empty. Read the log, and correct them.',
       credentials:
-        'The credentials were refused: the secret bears no tag that makes it a target of restores, or could not be read, or the database did not take the user and the password. Read the log, and correct the secret, its tags or the grants.',
+        'The credentials were refused: the secret or the table bears no tag that makes it a target of restores, or could not be read, or the database did not take the user and the password. Read the log, and correct the secret, the tags or the grants.',
       source:
-        'The database could not be reached, or broke off while it was restored. Read the log; see that the server runs, and that its security group lets AutoDump in. Then empty the database and start again.',
+        'The database or the table could not be reached, or broke off while it was restored. Read the log; see that the server runs, and that its security group lets AutoDump in. Then empty it and start again.',
       destination:
-        'The backup could not be read. Read the log; see that the manifest exists, and that AutoDump may read the bucket and use its key. If rows are there already, empty the database before the next start.',
+        'The backup could not be read. Read the log; see that the manifest exists, and that AutoDump may read the bucket and use its key. If rows or items are there already, empty the database or the table before the next start.',
       engine:
-        'The database refused what was restored, or a program of the engine failed. Its own words are in the log: most often a role, an extension or a right is missing.',
+        'The database or DynamoDB refused what was restored, or a program of the engine failed. Its own words are in the log: most often a role, an extension or a right is missing.',
       internal: INTERNAL,
       verification:
-        'The backup is not as its manifest says. What differs is in the log. Take another backup, into an empty database.',
+        'The backup is not as its manifest says. What differs is in the log. Take another backup, into an empty database or table.',
       interrupted:
-        'The job was told to stop: by a person, by its time limit, or by Fargate. Empty the database and start again.',
+        'The job was told to stop: by a person, by its time limit, or by Fargate. Empty the database or the table and start again.',
     },
     (name) => ({
       state: `Failed: ${name}`,

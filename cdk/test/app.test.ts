@@ -1,7 +1,15 @@
 import { readContext } from '../bin/context';
 import { AutoDumpStack } from '../bin/stack';
 import { resolve, statements } from './support/resolve';
-import { FLAGS, jobDefinition, Match, only, Template, testApp } from './support/stacks';
+import {
+  FLAGS,
+  jobDefinition,
+  jobEnvironment,
+  Match,
+  only,
+  Template,
+  testApp,
+} from './support/stacks';
 
 const GOOD = {
   vpcId: 'vpc-0123456789abcdef0',
@@ -71,6 +79,11 @@ describe('the context', () => {
     ['verifyImage', 'a b', 'a reference to an image'],
     ['image', 'a b', 'a reference to an image'],
     ['architecture', 'arm', 'x86_64 or arm64'],
+    ['sources', 'us-east-1', 'a JSON list of objects'],
+    ['sources', '[{"region":', 'a JSON list of objects'],
+    ['sources', ['us-east-1'], 'a JSON list of objects'],
+    ['sources', [null], 'a JSON list of objects'],
+    ['sources', {}, 'a JSON list of objects'],
     ['scanIntervalMinutes', '0', 'a whole number'],
     ['scanIntervalMinutes', '1.5', 'a whole number'],
     ['scanIntervalMinutes', true, 'a whole number'],
@@ -80,6 +93,13 @@ describe('the context', () => {
     expect(attempt).toThrow(rule);
   });
 
+  test.each([[[{ region: 'us-east-1' }]], ['[{"region":"us-east-1"}]']])(
+    'takes sources as %j',
+    (sources) => {
+      expect(read({ ...GOOD, sources }).sources).toEqual([{ region: 'us-east-1' }]);
+    },
+  );
+
   test('tells all that is wrong at once', () => {
     const attempt = (): unknown => read({ ...GOOD, vpcId: 'x', bucketName: 'X' });
     expect(attempt).toThrow('`vpcId`');
@@ -88,6 +108,7 @@ describe('the context', () => {
 
   test('leaves what the construct knows better to it', () => {
     expect(() => synth({ tagPrefix: 'aws:x' })).toThrow('`tagPrefix`');
+    expect(() => synth({ sources: '[{"region":"Frankfurt"}]' })).toThrow('`sources[0].region`');
   });
 });
 
@@ -100,6 +121,8 @@ describe('the stack', () => {
       GOOD.privateSubnetIds.split(','),
     );
     made.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(5 minutes)' });
+    const sources = [{ region: 'us-east-1' }];
+    expect(JSON.parse(jobEnvironment(synth({ sources })).AUTODUMP_SOURCES)).toEqual(sources);
   });
 
   const imageOf = (made: Template): string =>

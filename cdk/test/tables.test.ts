@@ -68,6 +68,12 @@ const environmentOf = (parameters: any): { [name: string]: string } =>
     parameters.ContainerOverrides.Environment.map(({ Name, Value }: any) => [Name, Value]),
   );
 
+test('the number of a child has one name in the contracts', () => {
+  expect(readJson('contract', 'environment.json').tables.dumper.batch).toEqual([
+    planner.array.index,
+  ]);
+});
+
 test('the definition is valid', () => {
   const { isValid, errorsText } = validate(deployed(machine));
   expect(errorsText('\n')).toBe('');
