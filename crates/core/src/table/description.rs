@@ -1,5 +1,6 @@
 //! What the services say of a table becomes its definition: without what is only to be read,
-//! and without what merely says that a feature is off.
+//! and without what merely says that a feature is off. Lists whose order means nothing are
+//! sorted, so that equal tables have equal definitions.
 
 use serde_json::{Map, Value, json};
 
@@ -15,13 +16,16 @@ pub fn create(table: &Value) -> Map<String, Value> {
     let is_on_demand = mode == "PAY_PER_REQUEST";
     create.insert("BillingMode".to_owned(), json!(mode));
     copy(table, &["AttributeDefinitions", "KeySchema", "DeletionProtectionEnabled"], &mut create);
+    if let Some(Value::Array(all)) = create.get_mut("AttributeDefinitions") {
+        all.sort_by(|a, b| a["AttributeName"].as_str().cmp(&b["AttributeName"].as_str()));
+    }
     throughput(table, is_on_demand, &mut create);
-    let local = indexes(table, "LocalSecondaryIndexes", |index| base_of(index));
+    let local = indexes(table, "LocalSecondaryIndexes", base_of);
     put(&mut create, "LocalSecondaryIndexes", local);
     let global = indexes(table, "GlobalSecondaryIndexes", |index| {
-        let mut made = base_of(index);
-        throughput(index, is_on_demand, &mut made);
-        made
+        let mut base = base_of(index);
+        throughput(index, is_on_demand, &mut base);
+        base
     });
     put(&mut create, "GlobalSecondaryIndexes", global);
     if table["StreamSpecification"]["StreamEnabled"] == true {
@@ -58,7 +62,8 @@ fn indexes(
 ) -> Option<Value> {
     let all = table.get(name)?.as_array()?;
     let kept = all.iter().filter(|index| index["IndexStatus"] != "DELETING");
-    let kept: Vec<_> = kept.map(|index| Value::Object(make(index))).collect();
+    let mut kept: Vec<_> = kept.map(|index| Value::Object(make(index))).collect();
+    kept.sort_by(|a, b| a["IndexName"].as_str().cmp(&b["IndexName"].as_str()));
     (!kept.is_empty()).then_some(Value::Array(kept))
 }
 

@@ -184,3 +184,15 @@ fn what_is_off_is_left_out() {
         assert!(scalable_targets(&answer).is_empty() && tags(&answer).is_empty());
     }
 }
+
+#[test]
+fn the_order_in_which_a_service_lists_means_nothing() {
+    let index = |name: &str| json!({"IndexName": name, "KeySchema": [], "Projection": {}});
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let one = table(json!({"LocalSecondaryIndexes": [index("a"), index("b")],
+        "AttributeDefinitions": [attribute("id"), attribute("x")]}));
+    let other = table(json!({"LocalSecondaryIndexes": [index("b"), index("a")],
+        "AttributeDefinitions": [attribute("x"), attribute("id")]}));
+    assert_eq!(create(&one), create(&other));
+    assert_eq!(create(&one)["LocalSecondaryIndexes"].as_array().unwrap().len(), 2);
+}

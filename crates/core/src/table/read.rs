@@ -107,6 +107,7 @@ impl<S: TableService> Asking<'_, S> {
             let answer = self.ask("ListTagsOfResource", input.clone()).await?;
             tags.extend(told::tags(&answer));
             if !goes_on(&answer, &mut input) {
+                tags.sort_by(|a, b| a.key.cmp(&b.key));
                 return Ok(tags);
             }
         }

@@ -1,5 +1,6 @@
 //! What is left when something fails.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use autodump_core::ErrorClass;
@@ -90,7 +91,7 @@ async fn a_step_that_comes_too_early_is_taken_again() {
 async fn a_damaged_object_is_noticed_before_the_end() {
     type Change = fn(&mut Case, usize);
     let change: [(Change, &str); 7] = [
-        (|case, index| edit(case, index, flip), ""),
+        (|case, index| edit(case, index, |bytes| flip(bytes)), ""),
         (|case, index| edit(case, index, |bytes| bytes.truncate(bytes.len() / 2)), "bytes, not"),
         (|case, index| edit(case, index, |bytes| bytes.extend(b"\n")), "more than"),
         (|case, index| case.backup.objects[index].items -= 1, "more than"),
@@ -118,7 +119,7 @@ fn edit(case: &Case, index: usize, change: fn(&mut Vec<u8>)) {
     case.store.put(location, bytes);
 }
 
-fn flip(bytes: &mut Vec<u8>) {
+fn flip(bytes: &mut [u8]) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
 }
@@ -200,7 +201,21 @@ async fn patience_with_a_table_that_takes_nothing_ends() {
     assert!(error.class().is_retried());
     let minutes = start.elapsed().as_secs() / 60;
     assert!((15..17).contains(&minutes), "{minutes}");
-    assert_eq!(json!(case.tables.items("copy").unwrap()), json!([]));
+    case.assert_items(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_takes_nothing_bounds_what_is_read() {
+    let mut all = items(500);
+    for item in &mut all {
+        item["large"] = json!({"S": "x".repeat(300_000)});
+    }
+    let case = Case::new(small(), &all, 5, Algorithm::None);
+    case.tables.hinder(1, 0);
+    let error = case.run_until(tokio::time::sleep(Duration::from_secs(3))).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Interrupted);
+    let read = case.heard.read.load(Ordering::Relaxed);
+    assert!((60 << 20..85 << 20).contains(&read), "{read} bytes were read");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     let expected = ["time to live", "point-in-time recovery", "resource policy"];
     assert_eq!(plan.steps[..3], expected);
     assert!(changes(&case.tables).is_empty());
-    assert_eq!(*case.heard.0.lock().unwrap(), ["planned"]);
+    assert_eq!(*case.heard.names.lock().unwrap(), ["planned"]);
     assert!(serde_json::to_value(&plan).unwrap()["makesTable"].as_bool().unwrap());
 }
 

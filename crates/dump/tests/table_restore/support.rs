@@ -1,12 +1,13 @@
 //! A backup, and where it goes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use autodump_core::compression::{Algorithm, Compression};
 use autodump_core::ports::ObjectLocation;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
-use autodump_core::table::ports::{Called, TableService};
+use autodump_core::table::ports::{Called, TableService, TableWriter};
 use autodump_core::testing::{MemoryStore, MemoryTables, MemoryWriter};
 use autodump_core::{Error, Result};
 use autodump_dump::codec::{Decoder, Encoder};
@@ -16,18 +17,18 @@ use autodump_dump::table::restore::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-pub const BUCKET: &str = "backups";
-pub const DATA: &str = "dynamodb/orders-1/2026/11/22/20261122T080000Z-9a8b7c6d/data/";
+pub(crate) const BUCKET: &str = "backups";
+pub(crate) const DATA: &str = "dynamodb/orders-1/2026/11/22/20261122T080000Z-9a8b7c6d/data/";
 const REGION: &str = "eu-central-1";
 const ACCOUNT: &str = "111122223333";
 
 /// The contract's definition: all parts, an index of each kind.
-pub fn golden() -> Definition {
+pub(crate) fn golden() -> Definition {
     Definition::parse(include_str!("../../../../contract/table-definition.json")).unwrap()
 }
 
 /// A small definition on demand, with the same key.
-pub fn small() -> Definition {
+pub(crate) fn small() -> Definition {
     let mut small = golden();
     small.create.remove("LocalSecondaryIndexes");
     small.create.remove("GlobalSecondaryIndexes");
@@ -40,7 +41,7 @@ pub fn small() -> Definition {
 }
 
 /// An item with every type there is.
-pub fn item(number: u64) -> Value {
+pub(crate) fn item(number: u64) -> Value {
     json!({
         "customer": {"S": format!("customer {} é \u{1F600}\n", number % 17)},
         "placed": {"N": number.to_string()},
@@ -58,7 +59,7 @@ pub fn item(number: u64) -> Value {
     })
 }
 
-pub fn items(count: u64) -> Vec<Value> {
+pub(crate) fn items(count: u64) -> Vec<Value> {
     (0..count).map(item).collect()
 }
 
@@ -76,7 +77,7 @@ fn encoded(items: &[Value], algorithm: Algorithm) -> Vec<u8> {
 }
 
 /// All items of an object.
-pub fn decoded(bytes: &[u8], algorithm: Algorithm) -> Vec<Value> {
+pub(crate) fn decoded(bytes: &[u8], algorithm: Algorithm) -> Vec<Value> {
     let mut text = Vec::new();
     let mut decoder = Decoder::new(algorithm).unwrap();
     decoder
@@ -92,7 +93,10 @@ pub fn decoded(bytes: &[u8], algorithm: Algorithm) -> Vec<Value> {
 
 /// What happened, by name.
 #[derive(Default)]
-pub struct Heard(pub Mutex<Vec<String>>);
+pub(crate) struct Heard {
+    pub(crate) names: Mutex<Vec<String>>,
+    pub(crate) read: AtomicU64,
+}
 
 impl Watcher for Heard {
     fn note(&self, event: &Event<'_>) {
@@ -100,25 +104,34 @@ impl Watcher for Heard {
             Event::Phase(phase) => phase.as_str().to_owned(),
             Event::Warning(what) => format!("warning: {what}"),
             Event::Planned(_) => "planned".to_owned(),
+            Event::Read(bytes) => {
+                self.read.fetch_add(*bytes, Ordering::Relaxed);
+                return;
+            }
             _ => return,
         };
-        self.0.lock().unwrap().push(heard);
+        self.names.lock().unwrap().push(heard);
     }
 }
 
 /// A backup in a store, and tables beside it.
-pub struct Case {
-    pub store: MemoryStore,
-    pub tables: MemoryTables,
-    pub backup: Backup,
-    pub options: Options,
-    pub heard: Arc<Heard>,
-    pub target: TableArn,
+pub(crate) struct Case {
+    pub(crate) store: MemoryStore,
+    pub(crate) tables: MemoryTables,
+    pub(crate) backup: Backup,
+    pub(crate) options: Options,
+    pub(crate) heard: Arc<Heard>,
+    pub(crate) target: TableArn,
 }
 
 impl Case {
     /// A backup of these items in so many objects, and no table.
-    pub fn new(definition: Definition, items: &[Value], objects: usize, how: Algorithm) -> Self {
+    pub(crate) fn new(
+        definition: Definition,
+        items: &[Value],
+        objects: usize,
+        how: Algorithm,
+    ) -> Self {
         let store = MemoryStore::default();
         let per_object = items.len().div_ceil(objects.max(1)).max(1);
         let mut made = Vec::new();
@@ -153,19 +166,18 @@ impl Case {
         }
     }
 
-    pub fn usual(count: u64) -> Self {
+    pub(crate) fn usual(count: u64) -> Self {
         Self::new(small(), &items(count), 3, Algorithm::Gzip)
     }
 
     /// A table that is there, made by hand, with these items.
-    pub async fn with_table(self, definition: &Definition, items: &[Value]) -> Self {
+    pub(crate) async fn with_table(self, definition: &Definition, items: &[Value]) -> Self {
         let mut create = Value::Object(definition.create.clone());
         create["TableName"] = json!(self.target.name);
         let called = self.tables.dynamodb("CreateTable", create).await.unwrap();
         assert!(matches!(called, Called::Answered(_)), "{called:?}");
         let writer = self.tables.writer(&self.target.name);
         for item in items {
-            use autodump_core::table::ports::TableWriter;
             writer.write(&[item.to_string().into()]).await.unwrap();
         }
         let _ = self.tables.take_calls();
@@ -184,20 +196,23 @@ impl Case {
         }
     }
 
-    pub async fn run(&self) -> Result<Restored> {
+    pub(crate) async fn run(&self) -> Result<Restored> {
         run(&self.restore(), std::future::pending()).await
     }
 
-    pub async fn run_until(&self, stop: impl Future<Output = ()> + Send) -> Result<Restored> {
+    pub(crate) async fn run_until(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Restored> {
         run(&self.restore(), stop).await
     }
 
-    pub async fn fails(&self) -> Error {
+    pub(crate) async fn fails(&self) -> Error {
         self.run().await.expect_err("it succeeded")
     }
 
     /// The restored table has these items, and no others.
-    pub fn assert_items(&self, expected: &[Value]) {
+    pub(crate) fn assert_items(&self, expected: &[Value]) {
         let sorted = |mut items: Vec<Value>| {
             items.sort_by_cached_key(|item| {
                 let placed = item["placed"]["N"].as_str().and_then(|n| n.parse::<u64>().ok());
@@ -212,7 +227,7 @@ impl Case {
         }
     }
 
-    pub fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         self.tables.items(&self.target.name).is_some()
     }
 }

@@ -71,7 +71,7 @@ async fn the_table_is_made_whole_and_what_is_set_last_is_set_last() {
     assert!(at("UpdateTable") > at("PutScalingPolicy"), "protection comes last");
     assert!(restored.plan.differences.iter().any(|one| one.contains("eu-west-1")));
     assert!(restored.plan.remarks.iter().any(|one| one.contains("autodump:start-schedule")));
-    let heard = case.heard.0.lock().unwrap().clone();
+    let heard = case.heard.names.lock().unwrap().clone();
     assert_eq!(heard, ["planned", "create", "items", "definition"]);
 }
 

@@ -1,6 +1,7 @@
 //! DynamoDB tables in memory, as strict as the service: for the tests of whoever makes and
 //! writes tables.
 
+pub mod contract;
 mod create;
 mod import;
 mod items;

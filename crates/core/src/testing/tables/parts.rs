@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, POLLS, Table, invalid, text};
+use super::{Answer, POLLS, Table, invalid, items, text};
 use crate::table::calls::NO_POLICY;
 
 /// Tags on a page: few, so that there are pages.
@@ -26,6 +26,13 @@ impl Table {
                 let items: Vec<_> = self.items.values().take(1).collect();
                 Ok(json!({"Items": items, "Count": items.len()}))
             }
+            "GetItem" => {
+                let key = items::key_of(&self.create, &input["Key"]).map_err(invalid)?;
+                Ok(match self.items.get(&key) {
+                    Some(item) => json!({"Item": item}),
+                    None => json!({}),
+                })
+            }
             "UpdateTable" => self.update(input),
             "DescribeTimeToLive" => Ok(match &self.time_to_live {
                 Some(set) => json!({"TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED",
@@ -37,7 +44,7 @@ impl Table {
             "UpdateContinuousBackups" => {
                 set(&mut self.recovery, input, "PointInTimeRecoverySpecification")
             }
-            "ListTagsOfResource" => self.list_tags(input),
+            "ListTagsOfResource" => Ok(self.list_tags(input)),
             "TagResource" => self.tag(&input["Tags"]),
             "GetResourcePolicy" => match &self.policy {
                 Some(policy) => Ok(json!({"Policy": policy, "RevisionId": "1"})),
@@ -80,7 +87,7 @@ impl Table {
             "PointInTimeRecoveryDescription": described}})
     }
 
-    fn list_tags(&self, input: &Value) -> Answer {
+    fn list_tags(&self, input: &Value) -> Value {
         let from: usize = input["NextToken"].as_str().map_or(Ok(0), str::parse).unwrap_or(0);
         let page = self.tags.iter().skip(from).take(TAGS);
         let page: Vec<_> = page.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
@@ -88,7 +95,7 @@ impl Table {
         if from + TAGS < self.tags.len() {
             answer["NextToken"] = json!((from + TAGS).to_string());
         }
-        Ok(answer)
+        answer
     }
 
     pub(super) fn tag(&mut self, tags: &Value) -> Answer {

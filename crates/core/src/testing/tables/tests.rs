@@ -61,3 +61,11 @@ async fn writes_are_hindered_and_faults_come_when_they_are_asked_for() {
     assert_eq!(body["UnprocessedItems"]["orders"].as_array().unwrap().len(), 1);
     assert_eq!(writer.write(&items).await.unwrap_err().class(), ErrorClass::Source);
 }
+
+#[tokio::test]
+async fn these_tables_keep_the_contract() {
+    let tables = MemoryTables::new("eu-central-1", "111122223333");
+    let strict = contract::Strictness { duplicate_keys: true, batch_size: true };
+    let here = tables.clone();
+    contract::all(&tables, |name| here.writer(name), "contract", strict).await;
+}

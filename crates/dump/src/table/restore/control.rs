@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep};
 use super::steps::{Service, Step};
 
 /// How long a table may take until it is active.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Duration = Duration::from_hours(1);
 /// The first pause between two looks at it, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// How long a change that comes too early is tried again.
-const TOO_EARLY: Duration = Duration::from_secs(10 * 60);
+const TOO_EARLY: Duration = Duration::from_mins(10);
 
 /// Waits until the table and its indexes are active.
 pub(super) async fn active(service: &impl TableService, table: &str) -> Result<()> {
@@ -131,3 +131,7 @@ pub(super) async fn has_items(service: &impl TableService, table: &str) -> Resul
         }
     }
 }
+
+#[cfg(test)]
+#[path = "control_tests.rs"]
+mod tests;

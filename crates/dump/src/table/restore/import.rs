@@ -94,9 +94,9 @@ fn input(backup: &Backup, create: &Map<String, Value>) -> Result<Value> {
     };
     let parameters: Map<_, _> = create.iter().filter_map(taken).collect();
     // Makes a request whose answer was lost the same one; a later restore asks for another.
-    let token = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let client_token = format!("{:016x}", RandomState::new().build_hasher().finish());
     Ok(json!({
-        "ClientToken": token,
+        "ClientToken": client_token,
         "S3BucketSource": source,
         "InputFormat": "DYNAMODB_JSON",
         "InputCompressionType": compression,

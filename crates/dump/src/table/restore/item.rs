@@ -21,8 +21,8 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Which of `workers` writes it: always the same one, so that of two with the same key the
-    /// later is written later.
+    /// Which of `workers` writes it: always the same one, so that of two of an object with the
+    /// same key the later is written later.
     pub(super) fn worker(&self, workers: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);

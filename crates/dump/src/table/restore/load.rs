@@ -109,8 +109,7 @@ async fn joined(tasks: &mut JoinSet<Result<(), Option<Error>>>) -> Result<()> {
     while let Some(ended) = tasks.join_next().await {
         match ended {
             Ok(Ok(())) => {}
-            Ok(Err(None)) if outcome.is_ok() => outcome = Err(None),
-            Ok(Err(None)) => {}
+            Ok(Err(None)) => outcome = Err(None),
             Ok(Err(Some(error))) => {
                 outcome = Err(Some(error));
                 break;

@@ -149,29 +149,25 @@ fn renamed_policy(text: &str, old: &str, new: &str) -> Policy {
         // The service will say what it thinks of it.
         Err(_) => return Policy { text: text.to_owned(), changed: false },
     };
-    let changed = rename(&mut policy, old, new) && old != new;
+    let mut changed = false;
+    if old != new {
+        rename(&mut policy, old, new, &mut changed);
+    }
     Policy { text: if changed { policy.to_string() } else { text.to_owned() }, changed }
 }
 
-fn rename(value: &mut Value, old: &str, new: &str) -> bool {
+fn rename(value: &mut Value, old: &str, new: &str, changed: &mut bool) {
     match value {
         Value::String(text) => {
             let rest = text.strip_prefix(old);
-            match rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-                Some(rest) => {
-                    *text = format!("{new}{rest}");
-                    true
-                }
-                None => false,
+            if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+                *text = format!("{new}{rest}");
+                *changed = true;
             }
         }
-        Value::Array(all) => {
-            all.iter_mut().fold(false, |changed, one| rename(one, old, new) || changed)
-        }
-        Value::Object(all) => {
-            all.values_mut().fold(false, |changed, one| rename(one, old, new) || changed)
-        }
-        _ => false,
+        Value::Array(all) => all.iter_mut().for_each(|one| rename(one, old, new, changed)),
+        Value::Object(all) => all.values_mut().for_each(|one| rename(one, old, new, changed)),
+        _ => {}
     }
 }
 

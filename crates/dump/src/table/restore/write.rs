@@ -94,16 +94,16 @@ async fn write<W: TableWriter>(shared: &Shared<W>, batch: &mut Batch) -> Result<
         let units = left.iter().map(Item::units).sum();
         pace.ready(units).await;
         let (rest, used) = match writer.write(&left).await? {
-            Answer::Throttled => (left.clone(), Some(0.0)),
+            Answer::Throttled => (left.clone(), None),
             Answer::Done(body) => answered(&body, left.len())?,
         };
         let written = (left.len() - rest.len()) as u64;
-        let used = used.unwrap_or_else(|| units - rest.iter().map(Item::units).sum::<f64>());
-        pace.give_back(units - used);
+        let thought = units - rest.iter().map(Item::units).sum::<f64>();
+        pace.used(thought, used.unwrap_or(thought));
         if written > 0 {
             state.add_items(written);
             watcher.note(&Event::Written(written));
-            pace.progressed(rest.is_empty());
+            pace.progressed();
             attempt = 0;
         }
         left = rest;
