@@ -113,6 +113,9 @@ impl<'de> Visitor<'de> for Keys<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn reader() -> Reader {
@@ -130,6 +133,29 @@ mod tests {
         assert_eq!(read.worker(7), other.worker(7));
         let other = reader().read(br#"{"Item":{"id":{"S":"a"},"at":{"N":"2"}}}"#).unwrap();
         assert_ne!(read.key, other.key);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_an_item_has_its_text_is_kept_and_its_key_found(
+            id in "\\PC{1,20}",
+            at in -1_000_000i64..1_000_000,
+            others in prop::collection::btree_map("\\PC{0,10}", "\\PC{0,30}", 0..8),
+            first in any::<bool>(),
+        ) {
+            let mut parts: Vec<_> = others
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "id" | "at"))
+                .map(|(name, value)| format!("{}:{}", json!(name), json!({"M": {"S": value}})))
+                .collect();
+            let key = format!("{}:{},\"at\":{{\"N\":\"{at}\"}}", json!("id"), json!({"S": id}));
+            parts.insert(if first { 0 } else { parts.len() }, key);
+            let text = format!("{{{}}}", parts.join(","));
+            let read = reader().read(format!("{{\"Item\":{text}}}").as_bytes()).unwrap();
+            prop_assert_eq!(&read.text, text.as_bytes());
+            let alone = json!({"Item": {"id": {"S": id}, "at": {"N": at.to_string()}}});
+            prop_assert_eq!(read.key, reader().read(alone.to_string().as_bytes()).unwrap().key);
+        }
     }
 
     #[test]
