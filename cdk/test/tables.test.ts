@@ -69,9 +69,7 @@ const environmentOf = (parameters: any): { [name: string]: string } =>
   );
 
 test('the number of a child has one name in the contracts', () => {
-  expect(readJson('contract', 'environment.json').tables.dumper.batch).toEqual([
-    planner.array.index,
-  ]);
+  expect(readJson('contract', 'environment.json').dumper.batch).toContain(planner.array.index);
 });
 
 test('the definition is valid', () => {

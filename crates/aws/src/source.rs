@@ -1,7 +1,8 @@
 //! How the region and account of a source are reached, and all places of targets together.
 
-use autodump_core::source::Source;
+use autodump_core::source::{Source, place_of};
 use autodump_core::targets::Targets;
+use autodump_core::{Error, ErrorClass, Result};
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{Region, SdkConfig};
@@ -25,6 +26,21 @@ pub async fn targets(own: &SdkConfig, sources: Vec<Source>) -> Targets<Secrets, 
     }
     let region = own.region().map(ToString::to_string).unwrap_or_default();
     Targets::new(region, Secrets::new(own), Tables::new(own), further)
+}
+
+/// The configuration for the clients of the place where a table is: the own one, or a source's. A
+/// table of nowhere is an error of class [`ErrorClass::Configuration`].
+pub async fn config_for(own: &SdkConfig, sources: &[Source], arn: &str) -> Result<SdkConfig> {
+    let region = own.region().map(ToString::to_string).unwrap_or_default();
+    match place_of(sources.iter(), &region, arn) {
+        Some(None) => Ok(own.clone()),
+        Some(Some(place)) => Ok(config_of(own, &sources[place]).await),
+        None => Err(Error::new(
+            ErrorClass::Configuration,
+            format!("{arn} is neither in {region} nor in a source"),
+            "Add its region, and its account's role, to the construct's sources",
+        )),
+    }
 }
 
 /// The configuration for all clients of a source: its region, and its role if it has one. The

@@ -61,6 +61,26 @@ impl Source {
     }
 }
 
+/// Which of `sources` a resource belongs to, by its place among them; `Some(None)` is the own
+/// account and region, and `None` nowhere. The account that a role names decides first, then the
+/// own region, and then a region of the own account.
+pub fn place_of<'a>(
+    sources: impl Iterator<Item = &'a Source> + Clone,
+    own_region: &str,
+    arn: &str,
+) -> Option<Option<usize>> {
+    let by = |role: bool| {
+        sources.clone().position(|source| source.account().is_some() == role && source.holds(arn))
+    };
+    if let Some(place) = by(true) {
+        return Some(Some(place));
+    }
+    if arn.split(':').nth(3) == Some(own_region) {
+        return Some(None);
+    }
+    by(false).map(Some)
+}
+
 /// Names the source in reports: the region, and the role if there is one.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{Page, Resource, TargetSource};
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::tags::Kind;
 
 /// The own secrets and tables, and the tables of further sources.
@@ -61,17 +61,11 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
     /// Where a table is to be asked for: where its account is named, then in the own region, and
     /// then in another region of the own account.
     fn tables_of(&self, arn: &str) -> Option<&T> {
-        let by = |role: bool| {
-            let mut sources = self.further.iter();
-            sources.find(|(source, _)| source.account().is_some() == role && source.holds(arn))
-        };
-        if let Some((_, tables)) = by(true) {
-            return Some(tables);
+        let sources = self.further.iter().map(|(source, _)| source);
+        match source::place_of(sources, &self.region, arn)? {
+            None => Some(&self.tables),
+            Some(place) => self.further.get(place).map(|(_, tables)| tables),
         }
-        if arn.split(':').nth(3) == Some(&self.region) {
-            return Some(&self.tables);
-        }
-        by(false).map(|(_, tables)| tables)
     }
 }
 

@@ -2,8 +2,12 @@
 
 use serde_json::Value;
 
+use super::options::TableOptions;
 use super::plan::{Export, Method, Scan};
+use crate::compression::{Algorithm, Compression};
 use crate::error::{Error, ErrorClass, Result};
+use crate::tags::Size;
+use crate::verification::Level;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -17,7 +21,7 @@ const ONE_SEGMENT: u64 = 4 * MIB;
 /// How much of a table a job reads: more is divided among the children of an array job.
 const RANGE: u64 = 200 * GIB;
 /// How many segments a job reads at once for each of its vCPUs, and at most.
-const AT_ONCE: (u32, u32) = (8, 32);
+const AT_ONCE: (u32, u32) = (16, 64);
 /// How large data objects are at least, and how many there are at most, as far as memory allows.
 const OBJECT: u64 = 32 * MIB;
 const OBJECTS: u64 = 20_000;
@@ -41,6 +45,26 @@ pub struct Wanted {
     pub vcpu: u32,
     /// Memory of the job in MiB.
     pub memory_mib: u32,
+    /// How far the backup is to be verified afterwards.
+    pub verify: Level,
+}
+
+impl Wanted {
+    /// What the options of a table ask for, in a job of this size.
+    #[must_use]
+    pub fn of(options: TableOptions, size: Size, verify: Level) -> Self {
+        let usual = Compression::usual(Algorithm::Zstd);
+        Self {
+            method: options.method,
+            segments: options.segments,
+            max_read_percent: options.max_read_percent,
+            consistent: options.consistent,
+            compression: options.compression.unwrap_or(usual).to_string(),
+            vcpu: size.vcpu(),
+            memory_mib: size.memory_mib(),
+            verify,
+        }
+    }
 }
 
 /// Who reads a table.

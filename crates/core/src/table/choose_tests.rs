@@ -14,6 +14,7 @@ fn wanted() -> Wanted {
         compression: "zstd:1".to_owned(),
         vcpu: 1,
         memory_mib: 2048,
+        verify: Level::None,
     }
 }
 
@@ -43,9 +44,9 @@ fn segments_and_ranges_follow_the_size() {
     for (bytes, vcpu, segments, ranges) in [
         (0, 1, 1, 1),
         (ONE_SEGMENT, 1, 1, 1),
-        (ONE_SEGMENT + 1, 1, 8, 1),
+        (ONE_SEGMENT + 1, 1, 16, 1),
         (10 * GIB, 1, 80, 1),
-        (10 * MIB, 8, 32, 1),
+        (10 * MIB, 8, 64, 1),
         (RANGE, 1, 1600, 1),
         (RANGE + 1, 1, 1601, 2),
         (TIB, 1, 8192, 6),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::hash::TagHash;
+use crate::verification::Level;
 
 /// Version 1 of the plan, `contract/table-plan.json`. Readers reject a version they do not know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Plan {
     pub execution_arn: String,
     /// When the plan was made.
     pub planned_at: DateTime<Utc>,
+    /// How far the backup is to be verified afterwards, by the tags.
+    pub verify: Level,
     /// How the table is read.
     pub method: Method,
     /// The table's whole definition, as `table.json` will hold it.

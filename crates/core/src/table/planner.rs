@@ -181,6 +181,7 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             scheduled_for: request.start,
             execution_arn: request.execution_arn.clone(),
             planned_at: now,
+            verify: wanted.verify,
             method: method(wanted, &facts, &token(&request.execution_arn))?,
             definition,
         })

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::table::choose::Who;
 use crate::testing::{MemoryStore, MemoryTables};
+use crate::verification::Level;
 
 const BUCKET: &str = "backups";
 const EXPORT: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/export/01-a";
@@ -27,6 +28,7 @@ fn wanted(method: Option<Who>) -> Wanted {
         compression: "zstd:1".to_owned(),
         vcpu: 1,
         memory_mib: 2048,
+        verify: Level::None,
     }
 }
 

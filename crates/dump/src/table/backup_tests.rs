@@ -23,6 +23,7 @@ fn plan(method: Method) -> Plan {
         scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
         execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
         planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
+        verify: Level::Checksum,
         method,
         definition: serde_json::from_str(golden).unwrap(),
     }
@@ -35,7 +36,6 @@ fn finish(plan: &Plan) -> Finish<'_> {
         plan,
         job: Job { id: "job".to_owned(), attempt: 1 },
         autodump_version: "0.1.0".to_owned(),
-        verify: Level::None,
     }
 }
 

@@ -11,7 +11,6 @@ use autodump_core::table::manifest::{
 };
 use autodump_core::table::plan::{self, Plan, Scan};
 use autodump_core::tags::Format;
-use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result, layout};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -37,8 +36,6 @@ pub struct Finish<'a> {
     pub job: Job,
     /// AutoDump's own version.
     pub autodump_version: String,
-    /// How far the backup is to be verified afterwards.
-    pub verify: Level,
 }
 
 /// The data of a run.
@@ -160,7 +157,7 @@ impl Finish<'_> {
             execution_arn: plan.execution_arn.clone(),
             job: self.job.clone(),
             autodump_version: self.autodump_version.clone(),
-            verify: self.verify,
+            verify: plan.verify,
             items,
             definition: format!("{}{}", self.directory, below::DEFINITION),
             objects: objects(found),

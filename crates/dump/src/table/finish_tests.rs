@@ -2,6 +2,7 @@ use autodump_core::hash::TagHash;
 use autodump_core::manifest::Object;
 use autodump_core::table::plan::Export;
 use autodump_core::testing::MemoryStore;
+use autodump_core::verification::Level;
 use serde_json::Value;
 
 use super::super::checkpoint::{DataObject, Segment};
@@ -19,6 +20,7 @@ fn plan(method: plan::Method) -> Plan {
         scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
         execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
         planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
+        verify: Level::Checksum,
         method,
         definition: serde_json::from_str(GOLDEN).unwrap(),
     }
@@ -31,7 +33,6 @@ fn finish(plan: &Plan) -> Finish<'_> {
         plan,
         job: Job { id: "job".to_owned(), attempt: 2 },
         autodump_version: "0.1.0".to_owned(),
-        verify: Level::Checksum,
     }
 }
 
