@@ -4,16 +4,25 @@ One small module per repaired thing. Each has two functions: `broken()` looks at
 fault is there, `apply()` repairs it. `test_shim.py` calls both, so that a piece that upstream has repaired is noticed
 and can be removed.
 
-| module                | what moto gets wrong                                                    | upstream                    |
-|-----------------------|-------------------------------------------------------------------------|-----------------------------|
-| task_parameters       | service tasks pass their parameters and results on without recasing     | issue 10076, pull 10094     |
-| states_errors         | an error named `States.*` cannot pass through Fail, Map or a callback   | not reported                |
-| batch_cfn             | CloudFormation cannot make the Batch resources that CDK writes          | not reported                |
-| change_set_outputs    | a stack that a change set made has no outputs                           | not reported                |
-| state_machine_backend | state machines of CloudFormation land where nothing executes them       | not reported                |
-| stop_is_aborted       | a stopped execution inside a task ends as FAILED, not as ABORTED        | not reported                |
-| start_once            | two StartExecutions of one name at one moment both start                | not reported                |
-| wait_until            | Wait wakes up to a second before its timestamp                          | not reported                |
+| module                 | what moto gets wrong                                                    | upstream                    |
+|------------------------|-------------------------------------------------------------------------|-----------------------------|
+| task_parameters        | service tasks pass their parameters and results on without recasing     | issue 10076, pull 10094     |
+| states_errors          | an error named `States.*` cannot pass through Fail, Map or a callback   | not reported                |
+| batch_cfn              | CloudFormation cannot make the Batch resources that CDK writes          | not reported                |
+| change_set_outputs     | a stack that a change set made has no outputs                           | not reported                |
+| state_machine_backend  | state machines of CloudFormation land where nothing executes them       | not reported                |
+| stop_is_aborted        | a stopped execution inside a task ends as FAILED, not as ABORTED        | not reported                |
+| start_once             | two StartExecutions of one name at one moment both start                | not reported                |
+| wait_until             | Wait wakes up to a second before its timestamp                          | not reported                |
+| dynamodb.batch_write   | BatchWriteItem is slow, and takes what DynamoDB refuses                 | not reported                |
+| dynamodb.definitions   | tables lose parts of what they were made with                           | not reported                |
+| dynamodb.export        | an export has no manifest, and no token                                 | not reported                |
+| dynamodb.imports       | an import knows no ZSTD, no frames and no other account's bucket        | not reported                |
+| dynamodb.item_size     | an item may have 405,000 bytes, counted in its own way                  | not reported                |
+| dynamodb.scan          | Scan is slow, and ends pages and counts units in its own way            | not reported                |
+| dynamodb.scaling       | a table's scaling policies are taken for another's                      | not reported                |
+| dynamodb.tagging_token | the last page of tagged resources has no token                          | not reported                |
+| dynamodb.tags          | a tag can be there twice                                                | not reported                |
 """
 
 from autodump_moto import (
@@ -26,6 +35,17 @@ from autodump_moto import (
     task_parameters,
     wait_until,
 )
+from autodump_moto.dynamodb import (
+    batch_write,
+    definitions,
+    export,
+    imports,
+    item_size,
+    scaling,
+    scan,
+    tagging_token,
+    tags,
+)
 
 PATCHES = (
     task_parameters,
@@ -36,6 +56,15 @@ PATCHES = (
     stop_is_aborted,
     start_once,
     wait_until,
+    batch_write,
+    definitions,
+    export,
+    imports,
+    item_size,
+    scaling,
+    scan,
+    tagging_token,
+    tags,
 )
 
 
