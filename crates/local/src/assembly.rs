@@ -46,7 +46,7 @@ pub fn job_environment(server: &Postgres) -> Vec<(String, String)> {
 /// Synthesises the deployable app with the functions that ship into a folder of its own, which
 /// goes when it is dropped. Takes some seconds.
 pub fn synthesise(project: &Path) -> Result<TempDir> {
-    for function in ["scanner", "hash"] {
+    for function in functions(project)? {
         built(project, &format!("assets/{}/{function}.zip", architecture()))?;
     }
     let cdk = project.join("node_modules/.bin/cdk");
@@ -67,10 +67,40 @@ pub fn synthesise(project: &Path) -> Result<TempDir> {
     Ok(output)
 }
 
+/// The names of the functions: those of the binaries of `handlers`.
+fn functions(project: &Path) -> Result<Vec<String>> {
+    let directory = project.join("handlers/src/bin");
+    let entries = std::fs::read_dir(&directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        names.push(name.with_context(|| format!("no binary: {}", path.display()))?.to_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
 fn built(project: &Path, part: &str) -> Result<PathBuf> {
     let path = project.join(part);
     if !path.exists() {
         bail!("no {}: run scripts/build-assets", path.display());
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::functions;
+
+    #[test]
+    fn every_binary_of_the_handlers_is_a_function() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let found = functions(&project).expect("the handlers are there");
+        assert!(found.iter().any(|name| name == "scanner"), "{found:?}");
+        assert!(found.iter().any(|name| name == "hash"), "{found:?}");
+    }
 }

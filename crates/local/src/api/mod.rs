@@ -1,6 +1,7 @@
 //! A small client of the services that the local cloud serves. It signs nothing, because nothing
 //! here checks it.
 
+mod accounts;
 mod cloudformation;
 mod executions;
 mod s3;
@@ -30,6 +31,8 @@ pub(crate) fn encode(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Api {
     upstream: Upstream,
+    region: String,
+    access_key: String,
 }
 
 /// A response, read to its end.
@@ -56,7 +59,7 @@ impl Api {
     }
 
     pub(crate) fn over(upstream: Upstream) -> Self {
-        Self { upstream }
+        Self { upstream, region: REGION.to_owned(), access_key: "local".to_owned() }
     }
 
     /// Sends one request in the name of `service` and reads the whole response.
@@ -69,8 +72,9 @@ impl Api {
         body: impl Into<Bytes>,
     ) -> Result<Answer> {
         let scope = format!(
-            "AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=none"
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, \
+             SignedHeaders=host, Signature=none",
+            self.access_key, self.region
         );
         let host = format!("localhost:{}", self.upstream.address().port());
         let mut request = Request::builder()
@@ -95,6 +99,9 @@ impl Api {
             "secretsmanager" => ("secretsmanager", "application/x-amz-json-1.1"),
             "AWSStepFunctions" => ("states", "application/x-amz-json-1.0"),
             "AWSEvents" => ("events", "application/x-amz-json-1.1"),
+            "DynamoDB_20120810" => ("dynamodb", "application/x-amz-json-1.0"),
+            "ResourceGroupsTaggingAPI_20170126" => ("tagging", "application/x-amz-json-1.1"),
+            "AnyScaleFrontendService" => ("application-autoscaling", "application/x-amz-json-1.1"),
             "AmazonSSM" => ("ssm", "application/x-amz-json-1.1"),
             _ => bail!("{operation} is of no service that this client knows"),
         };

@@ -1,12 +1,13 @@
 //! A submitted job and what `DescribeJobs` tells of it.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::array::Place;
 use super::definition::Definition;
 use super::retry::Ending;
 use crate::api::list_at;
@@ -21,7 +22,12 @@ pub struct JobView {
     pub name: String,
     /// The name of its definition.
     pub definition: String,
-    /// `SUBMITTED`, `RUNNABLE`, `STARTING`, `RUNNING`, `SUCCEEDED` or `FAILED`.
+    /// For a child of an array job: its index. Its id is the array's, a colon and the index.
+    pub array_index: Option<u32>,
+    /// For an array job: how many children it has.
+    pub array_size: Option<usize>,
+    /// `SUBMITTED`, `RUNNABLE`, `STARTING`, `RUNNING`, `SUCCEEDED` or `FAILED`; `PENDING` for an
+    /// array job whose children have not all ended.
     pub status: String,
     /// Why it is in this status, when Batch would say so.
     pub status_reason: Option<String>,
@@ -60,6 +66,7 @@ pub struct AttemptView {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: String,
+    pub(super) place: Place,
     pub(super) definition: Definition,
     pub(super) stop: watch::Sender<Option<String>>,
     submission: Value,
@@ -87,7 +94,25 @@ pub(super) struct Attempted {
 }
 
 impl Job {
-    pub(super) fn new(definition: Definition, submission: Value) -> Self {
+    /// A job of its own.
+    pub(super) fn alone(definition: Definition, submission: Value) -> Self {
+        Self::new(new_id(), Place::Alone, definition, submission)
+    }
+
+    /// An array of so many jobs.
+    pub(super) fn array(size: u32, definition: &Definition, submission: &Value) -> Self {
+        let id = new_id();
+        let of = |id, place| Self::new(id, place, definition.clone(), submission.clone());
+        let children = Place::children(size)
+            .zip(0..size)
+            .map(|(place, index)| Arc::new(of(format!("{id}:{index}"), place)))
+            .collect();
+        let parent = of(id, Place::Parent(children));
+        parent.state().status = "PENDING";
+        parent
+    }
+
+    fn new(id: String, place: Place, definition: Definition, submission: Value) -> Self {
         let state = State {
             status: "SUBMITTED",
             status_reason: None,
@@ -97,14 +122,27 @@ impl Job {
             stopped: None,
             attempts: Vec::new(),
         };
-        let id = uuid::Uuid::new_v4().to_string();
         Self {
             id,
+            place,
             definition,
             stop: watch::Sender::new(None),
             submission,
             state: Mutex::new(state),
         }
+    }
+
+    /// The jobs of an array; none for another job.
+    pub(super) fn children(&self) -> &[Arc<Self>] {
+        match &self.place {
+            Place::Parent(children) => children,
+            Place::Alone | Place::Child { .. } => &[],
+        }
+    }
+
+    /// The array that a child belongs to.
+    pub(super) fn array_id(&self) -> Option<&str> {
+        self.id.split_once(':').map(|(array, _)| array)
     }
 
     pub(super) fn arn(&self) -> String {
@@ -172,6 +210,14 @@ impl Job {
             id: self.id.clone(),
             name: self.name().to_owned(),
             definition: self.definition.name.clone(),
+            array_index: match self.place {
+                Place::Child { index, .. } => Some(index),
+                Place::Alone | Place::Parent(_) => None,
+            },
+            array_size: match &self.place {
+                Place::Parent(children) => Some(children.len()),
+                Place::Alone | Place::Child { .. } => None,
+            },
             status: state.status.to_owned(),
             status_reason: state.status_reason.clone(),
             pid: state.pid,
@@ -208,6 +254,7 @@ impl Job {
             "isTerminated": self.stop.borrow().is_some(),
         });
         set(&mut job, "statusReason", state.status_reason.clone());
+        set(&mut job, "arrayProperties", self.place.describe());
         set(&mut job, "startedAt", state.started);
         set(&mut job, "stoppedAt", state.stopped);
         if let Some(seconds) = self.definition.timeout_seconds {
@@ -235,6 +282,10 @@ impl Job {
         }
         container
     }
+}
+
+fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 fn attempt_json(attempted: &Attempted) -> Value {

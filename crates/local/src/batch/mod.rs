@@ -1,8 +1,10 @@
 //! Batch: jobs as processes, with the retry strategy, the time limits and the words of the service.
 
+mod array;
 mod attempt;
 mod definition;
 mod job;
+mod list;
 mod retry;
 mod scratch;
 
@@ -14,7 +16,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 
 pub use job::{AttemptView, JobView};
 
@@ -22,6 +25,7 @@ use crate::api::{Api, list_at};
 use crate::http::{self, Body, ServiceError};
 use crate::process::{Processes, Signal, signal};
 use crate::{ACCOUNT, REGION};
+use array::Place;
 use attempt::{Attempt, not_started, stopped};
 use job::Job;
 use retry::Ending;
@@ -77,7 +81,7 @@ impl Batch {
         let answer = match path {
             "/v1/submitjob" => self.submit(input).await,
             "/v1/describejobs" => Ok(self.describe(input)),
-            "/v1/listjobs" => Ok(self.list()),
+            "/v1/listjobs" => Ok(list::list(self.jobs().values(), input)),
             _ => self.terminate(input),
         };
         match answer {
@@ -96,11 +100,28 @@ impl Batch {
         }
         self.check_queue(input["jobQueue"].as_str().unwrap_or_default()).await?;
         let definition = definition::resolve(&self.moto, input).await?;
-        let job = Arc::new(Job::new(definition, input.clone()));
+        let size = array::size(input)
+            .map_err(|error| ServiceError::client("ClientException", format!("{error:#}")))?;
+        let job = Arc::new(match size {
+            Some(size) => Job::array(size, &definition, input),
+            None => Job::alone(definition, input.clone()),
+        });
         let answer = json!({"jobArn": job.arn(), "jobName": name, "jobId": job.id});
-        self.jobs().insert(job.id.clone(), Arc::clone(&job));
-        tokio::spawn(Arc::clone(self).run(job));
+        for job in [&job].into_iter().chain(job.children()) {
+            self.jobs().insert(job.id.clone(), Arc::clone(job));
+        }
+        tokio::spawn(Arc::clone(self).run_all(job));
         Ok(answer)
+    }
+
+    /// Runs a job, or all of an array.
+    async fn run_all(self: Arc<Self>, job: Arc<Job>) {
+        if job.children().is_empty() {
+            return self.run(job).await;
+        }
+        let runs = job.children().iter().cloned().map(|child| Arc::clone(&self).run(child));
+        runs.collect::<JoinSet<()>>().join_all().await;
+        array::finish(&job, job.children());
     }
 
     async fn check_queue(&self, wanted: &str) -> Result<(), ServiceError> {
@@ -123,16 +144,6 @@ impl Batch {
         json!({"jobs": found.map(|job| job.describe()).collect::<Vec<_>>()})
     }
 
-    fn list(&self) -> Value {
-        let jobs = self.jobs();
-        let summary = |job: &Arc<Job>| {
-            let all = job.describe();
-            let of = |key: &str| (key.to_owned(), all[key].clone());
-            Value::from_iter(["jobId", "jobArn", "jobName", "status"].map(of))
-        };
-        json!({"jobSummaryList": jobs.values().map(summary).collect::<Vec<_>>()})
-    }
-
     fn terminate(&self, input: &Value) -> Result<Value, ServiceError> {
         let id = input["jobId"].as_str().unwrap_or_default();
         let reason = input["reason"].as_str().unwrap_or("Terminated");
@@ -145,11 +156,13 @@ impl Batch {
         Ok(json!({}))
     }
 
-    /// Ends a job as `TerminateJob` does; false when there is no such job.
+    /// Ends a job, or all of an array, as `TerminateJob` does; false when there is no such job.
     pub(crate) fn terminate_job(&self, id: &str, reason: &str) -> bool {
         let job = self.jobs().get(id).cloned();
         if let Some(job) = &job {
-            job.stop.send_replace(Some(reason.to_owned()));
+            for job in [job].into_iter().chain(job.children()) {
+                job.stop.send_replace(Some(reason.to_owned()));
+            }
         }
         job.is_some()
     }
@@ -194,13 +207,13 @@ impl Batch {
         let mut stop = job.stop.subscribe();
         for number in 1.. {
             job.state().status = "RUNNABLE";
-            let slot = tokio::select! {
+            let turn = tokio::select! {
                 biased;
                 reason = stopped(&mut stop) => return job.finish("FAILED", Some(reason)),
-                slot = self.slots.acquire() => slot,
+                turn = self.turn(&job) => turn,
             };
             let ending = self.run_attempt(&job, number).await;
-            drop(slot);
+            drop(turn);
             job.end_attempt(&ending);
             let reason = Some(ending.status_reason.clone());
             let terminated = stop.borrow().clone();
@@ -215,6 +228,18 @@ impl Batch {
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+    }
+
+    /// Waits until a job may run: for its turn in its array, and for a place among all jobs.
+    async fn turn<'a>(
+        &'a self,
+        job: &'a Job,
+    ) -> Result<(Option<SemaphorePermit<'a>>, SemaphorePermit<'a>), AcquireError> {
+        let gate = match &job.place {
+            Place::Child { gate, .. } => Some(gate.acquire().await?),
+            Place::Alone | Place::Parent(_) => None,
+        };
+        Ok((gate, self.slots.acquire().await?))
     }
 
     async fn run_attempt(&self, job: &Job, number: u32) -> Ending {
@@ -270,7 +295,8 @@ impl Batch {
             ("AWS_BATCH_JQ_NAME", "local".to_owned()),
             ("AWS_BATCH_CE_NAME", "local".to_owned()),
         ];
-        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let own = own.into_iter().chain(job.place.variables());
+        let own = own.map(|(name, value)| (name.to_owned(), value));
         let image = self.settings.environment.iter().cloned();
         let given = job.definition.environment.iter().cloned();
         // The definition names the place in the container, which is not there on this machine.

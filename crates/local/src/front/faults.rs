@@ -1,4 +1,4 @@
-//! Faults of S3 on request: which requests fail, how, and what was seen.
+//! Faults of S3 and DynamoDB on request: which requests fail, how, and what was seen.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,8 @@ const POLL: Duration = Duration::from_millis(10);
 /// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// 503 `SlowDown`, which clients retry.
+    /// 503 `SlowDown`, which clients retry; of DynamoDB 400
+    /// `ProvisionedThroughputExceededException`.
     SlowDown,
     /// 500 `InternalError`, which clients retry.
     InternalError,
@@ -28,23 +29,27 @@ pub enum Fault {
     CutAnswer,
     /// The request is passed on after a pause.
     Delay(Duration),
+    /// For `BatchWriteItem`: the first half is done, and the rest answered as unprocessed.
+    HalfDone,
     /// The request waits until its rule is removed, and is passed on then.
     Hold,
 }
 
-/// Which S3 requests fail: of those with this operation and a key that contains and ends with these
-/// texts, `times` many from the `from`-th on.
+/// Which requests fail: of those with this operation and a key that contains and ends with these
+/// texts, `times` many from the `from`-th on, or of these each `every`-th.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
-    /// The operation by its name in S3's API, such as `UploadPart`; or `StartExecution` or
-    /// `DescribeSecret`, which any fault denies.
+    /// The operation by its name in S3's or DynamoDB's API, such as `UploadPart` or `Scan`; or
+    /// `StartExecution` or `DescribeSecret`, which any fault denies.
     pub operation: &'static str,
-    /// A text that the key must contain; the body, for the latter two.
+    /// A text that the key must contain; for all but S3 the body, of DynamoDB its beginning.
     pub key_contains: String,
     /// A text that the key must end with.
     pub key_ends_with: String,
     /// The first matching request that fails, counted from 1 since the rule was added.
     pub from: u64,
+    /// Each so many-th from there on fails; 1 means all.
+    pub every: u64,
     /// How many requests fail; none means all from there on.
     pub times: Option<u64>,
     /// How they fail.
@@ -60,6 +65,7 @@ impl FaultRule {
             key_contains: key_contains.to_owned(),
             key_ends_with: String::new(),
             from: 1,
+            every: 1,
             times: None,
             fault,
         }
@@ -79,22 +85,37 @@ impl FaultRule {
         self
     }
 
+    /// The same, but only each `n`-th request.
+    #[must_use]
+    pub fn each(mut self, n: u64) -> Self {
+        (self.from, self.every) = (n, n.max(1));
+        self
+    }
+
     /// The same, but only so many times.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
     }
+
+    /// Whether the `n`-th request that fits the rule otherwise, counted from 1, fails.
+    fn fits_number(&self, n: u64) -> bool {
+        n.checked_sub(self.from).is_some_and(|since| {
+            since.is_multiple_of(self.every)
+                && self.times.is_none_or(|times| since / self.every < times)
+        })
+    }
 }
 
-/// An S3 request that came through the front door.
+/// A request of S3 or DynamoDB that came through the front door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRequest {
-    /// The operation by its name in S3's API.
+    /// The operation by its name in the service's API.
     pub operation: &'static str,
-    /// The bucket.
+    /// The bucket; empty for DynamoDB.
     pub bucket: String,
-    /// The key; empty for requests on the bucket.
+    /// The key, empty for requests on the bucket; for DynamoDB the beginning of the body.
     pub key: String,
     /// Whether a rule fitted it.
     pub faulted: bool,
@@ -164,8 +185,7 @@ impl Faults {
                 continue;
             }
             *matched += 1;
-            let last = rule.times.map_or(u64::MAX, |times| rule.from.saturating_add(times) - 1);
-            if fault.is_none() && (rule.from..=last).contains(matched) {
+            if fault.is_none() && rule.fits_number(*matched) {
                 fault = Some((*id, rule.fault));
             }
         }
@@ -195,9 +215,12 @@ impl Fault {
                 (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
             }
             Self::AccessDenied => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
-            Self::Cut | Self::LoseAnswer | Self::CutAnswer | Self::Delay(_) | Self::Hold => {
-                return None;
-            }
+            Self::Cut
+            | Self::LoseAnswer
+            | Self::CutAnswer
+            | Self::Delay(_)
+            | Self::HalfDone
+            | Self::Hold => return None,
         };
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
@@ -229,6 +252,14 @@ mod tests {
         assert_eq!(faults.decide(&part("other")), None);
         assert_eq!(faults.count("UploadPart", "app"), 5);
         assert_eq!(faults.seen("app").iter().filter(|seen| seen.faulted).count(), 2);
+    }
+
+    #[test]
+    fn each_third_request_fails() {
+        let faults = Faults::default();
+        let _ = faults.add(FaultRule::always("UploadPart", "", Fault::SlowDown).each(3).times(2));
+        let failed: Vec<_> = (1..=12).filter(|_| faults.decide(&part("k")).is_some()).collect();
+        assert_eq!(failed, [3, 6]);
     }
 
     #[test]

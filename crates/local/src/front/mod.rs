@@ -1,5 +1,6 @@
 //! The front door: the one endpoint that the CDK, the functions, the dumper and people talk to.
 
+mod dynamodb;
 pub(crate) mod faults;
 mod s3;
 
@@ -27,6 +28,8 @@ use faults::{Fault, Faults};
 
 const FUNCTIONS: &str = "/2015-03-31/functions/";
 const INVOCATIONS: &str = "/invocations";
+/// How DynamoDB's targets begin, whatever its version.
+const DYNAMODB: &str = "DynamoDB_";
 /// Paths of our own, for people and scripts; no AWS service has such a path.
 const ADMIN: &str = "/_autodump/";
 
@@ -97,6 +100,11 @@ impl Front {
             Some(("secretsmanager", "DescribeSecret")) => {
                 self.unless_denied("DescribeSecret", request).await
             }
+            Some((service, name)) if service.starts_with(DYNAMODB) => {
+                let name = name.to_owned();
+                let (parts, body) = request.into_parts();
+                self.dynamodb(&name, parts, read(body).await?).await
+            }
             Some(_) => self.moto.forward(request.map(streamed)).await,
             None => self.pass_on(request).await,
         }
@@ -110,30 +118,36 @@ impl Front {
         } else {
             None
         };
+        self.faulty(fault, Request::from_parts(parts, streamed(body)), Fault::response).await
+    }
+
+    /// Passes a request on as a rule wants it, or as it is. `refuse` knows the service's words.
+    async fn faulty(
+        &self,
+        fault: Option<(u64, Fault)>,
+        request: Request<Body>,
+        refuse: fn(Fault) -> Option<Response<Body>>,
+    ) -> Result<Response<Body>> {
         match fault {
             None => {}
             Some((_, Fault::Cut)) => bail!("cut on request"),
             Some((_, Fault::Delay(pause))) => tokio::time::sleep(pause).await,
             Some((rule, Fault::Hold)) => self.faults.gone(rule).await,
             Some((_, Fault::LoseAnswer)) => {
-                let answer = self.moto.forward(Request::from_parts(parts, streamed(body))).await?;
-                read(answer.into_body()).await?;
+                read(self.moto.forward(request).await?.into_body()).await?;
                 bail!("the answer is lost on request");
             }
             Some((_, Fault::CutAnswer)) => {
-                let answer = self.moto.forward(Request::from_parts(parts, streamed(body))).await?;
-                return http::cut(answer).await;
+                return http::cut(self.moto.forward(request).await?).await;
             }
             Some((_, fault)) => {
-                // S3 reads a body before it answers; a client that is still sending would miss
-                // the answer.
-                read(body).await?;
-                return fault
-                    .response()
-                    .ok_or_else(|| anyhow::anyhow!("{fault:?} has no response"));
+                // A service reads a body before it answers; a client that is still sending would
+                // miss the answer.
+                read(request.into_body()).await?;
+                return refuse(fault).ok_or_else(|| anyhow::anyhow!("{fault:?} has no response"));
             }
         }
-        self.moto.forward(Request::from_parts(parts, streamed(body))).await
+        self.moto.forward(request).await
     }
 
     /// Passes a JSON request on, unless a rule with its operation and a text of its body says

@@ -158,6 +158,7 @@ async fn refused(toy: Arc<Toy>) -> Result<()> {
         ("jobName", json!("not a name"), "Job name"),
         ("jobQueue", json!("nowhere"), "Job queue nowhere does not exist"),
         ("jobDefinition", json!("nothing"), "Job definition nothing does not exist"),
+        ("arrayProperties", json!({"size": 1}), "arrayProperties.size is 1"),
         (
             "containerOverrides",
             json!({"resourceRequirements": [{"type": "VCPU", "value": "3"}]}),

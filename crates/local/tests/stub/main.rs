@@ -1,10 +1,12 @@
 //! The local cloud with toy functions and toy jobs: what it does like AWS, before the real binaries
 //! come into play.
 
+mod arrays;
 mod batch;
 mod functions;
 mod machines;
 mod storage;
+mod tables;
 mod template;
 
 use std::future::Future;
@@ -98,16 +100,17 @@ impl Trials {
     }
 }
 
-/// Every repair of moto is still needed and works.
-fn shim(interpreter: &Path) -> Result<()> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+/// Runs Python on the tests of the repaired moto.
+fn python(interpreter: &Path, arguments: &[&str]) -> Result<()> {
     let run = Command::new(interpreter)
         .arg("-B")
-        .arg(python.join("test_shim.py"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("python"))
         .env("TZ", "UTC")
         .output()?;
     if !run.status.success() {
-        bail!("{}", String::from_utf8_lossy(&run.stdout));
+        let (out, err) = (&run.stdout, &run.stderr);
+        bail!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err));
     }
     Ok(())
 }
@@ -130,12 +133,20 @@ fn main() -> ExitCode {
     let mut trials = Trials { runtime, toy: Arc::new(toy), all: Vec::new() };
     functions::add(&mut trials);
     batch::add(&mut trials);
+    arrays::add(&mut trials);
     machines::add(&mut trials);
     storage::add(&mut trials);
-    let python = trials.toy.cloud.python().to_owned();
-    trials.all.push(Trial::test("every repair of moto is still needed", move || {
-        shim(&python).map_err(|error| format!("{error:#}").into())
-    }));
+    tables::add(&mut trials);
+    let interpreter = trials.toy.cloud.python().to_owned();
+    for (name, arguments) in [
+        ("every repair of moto is still needed", ["test_shim.py"].as_slice()),
+        ("the repaired moto keeps tables as DynamoDB does", ["-m", "unittest"].as_slice()),
+    ] {
+        let interpreter = interpreter.clone();
+        trials.all.push(Trial::test(name, move || {
+            python(&interpreter, arguments).map_err(|error| format!("{error:#}").into())
+        }));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials.all);
     // Here the last handle goes, and with it everything that the cloud has started.
     drop(trials.toy);
