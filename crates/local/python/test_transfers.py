@@ -4,6 +4,7 @@ Run with the local cloud's own Python: `python -m unittest`, in this folder.
 """
 
 import base64
+import datetime
 import gzip
 import hashlib
 import json
@@ -68,6 +69,16 @@ class Transfers(Tables):
             S3Bucket="backups",
         )
         self.dynamodb.update_continuous_backups(TableName="probe", PointInTimeRecoverySpecification=RECOVERY)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for bad in (-3600, 3600):
+            self.refused(
+                "InvalidExportTimeException",
+                self.dynamodb.export_table_to_point_in_time,
+                TableArn=arn,
+                S3Bucket="backups",
+                ExportTime=now + datetime.timedelta(seconds=bad),
+            )
+        self.exported(arn, ExportTime=now)
         export = self.exported(arn, ClientToken="once")
         self.assertEqual((export["ExportStatus"], export["ItemCount"]), ("COMPLETED", 30))
         again = self.dynamodb.export_table_to_point_in_time(

@@ -13,6 +13,7 @@ and can be removed.
 | state_machine_backend  | state machines of CloudFormation land where nothing executes them       | not reported                |
 | stop_is_aborted        | a stopped execution inside a task ends as FAILED, not as ABORTED        | not reported                |
 | start_once             | two StartExecutions of one name at one moment both start                | not reported                |
+| task_times             | a time in a task's result is no JSON                                    | not reported                |
 | wait_until             | Wait wakes up to a second before its timestamp                          | not reported                |
 | dynamodb.batch_write   | BatchWriteItem is slow, and takes what DynamoDB refuses                 | not reported                |
 | dynamodb.definitions   | tables lose parts of what they were made with                           | not reported                |
@@ -33,6 +34,7 @@ from autodump_moto import (
     states_errors,
     stop_is_aborted,
     task_parameters,
+    task_times,
     wait_until,
 )
 from autodump_moto.dynamodb import (
@@ -55,6 +57,7 @@ PATCHES = (
     state_machine_backend,
     stop_is_aborted,
     start_once,
+    task_times,
     wait_until,
     batch_write,
     definitions,

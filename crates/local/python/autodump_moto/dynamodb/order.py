@@ -22,11 +22,11 @@ _CREATION = threading.Lock()
 
 
 class Order:
-    """The items of one table by their places."""
+    """The items of one table by their places. Whoever changes the table holds `lock`."""
 
     def __init__(self, table):
         self.items = table.items
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._by_place = {}
         self._sorted = []
         self._new = []
@@ -39,7 +39,7 @@ class Order:
     def add(self, item):
         """To be called for every item that was put."""
         place = place_of(item.hash_key, item.range_key)
-        with self._lock:
+        with self.lock:
             if place not in self._by_place:
                 self._new.append(place)
             self._by_place[place] = item
@@ -47,7 +47,7 @@ class Order:
     def remove(self, hash_key, range_key):
         """To be called for every key that was deleted."""
         place = place_of(hash_key, range_key)
-        with self._lock:
+        with self.lock:
             if self._by_place.pop(place, None) is not None:
                 self._sort()
                 del self._sorted[bisect.bisect_left(self._sorted, place)]
@@ -58,7 +58,7 @@ class Order:
         Like DynamoDB, the page ends with the item that reaches the most bytes.
         """
         items, count = [], 0
-        with self._lock:
+        with self.lock:
             self._sort()
             first = bisect.bisect_left(self._sorted, _border(segment, total))
             end = bisect.bisect_left(self._sorted, _border(segment + 1, total))
@@ -74,7 +74,7 @@ class Order:
 
     def sums(self, names):
         """How many items have all these attributes, and the bytes of those items."""
-        with self._lock:
+        with self.lock:
             items = list(self._by_place.values())
         found = [wire.size(item) for item in items if all(name in item.attrs for name in names)]
         return len(found), sum(found)

@@ -110,8 +110,9 @@ def _plain_scan(original):
 def _ordered_put(original):
     def put_item(self, *args, **kwargs):
         order = order_of(self)
-        item = original(self, *args, **kwargs)
-        order.add(item)
+        with order.lock:
+            item = original(self, *args, **kwargs)
+            order.add(item)
         return item
 
     return put_item
@@ -119,8 +120,10 @@ def _ordered_put(original):
 
 def _ordered_delete(original):
     def delete_item(self, hash_key, range_key):
-        item = original(self, hash_key, range_key)
-        order_of(self).remove(hash_key, range_key)
+        order = order_of(self)
+        with order.lock:
+            item = original(self, hash_key, range_key)
+            order.remove(hash_key, range_key)
         return item
 
     return delete_item
