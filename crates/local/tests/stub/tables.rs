@@ -1,5 +1,7 @@
 //! DynamoDB through the front door: other accounts and regions, and faults.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +13,7 @@ use crate::{Toy, Trials};
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("tables of other accounts and regions are others", accounts);
+    trials.add("boto3 works with a role of another account", boto3);
     trials.add("requests on a table fail as its rules say", faults);
     trials.add("half of a batch is left when a rule says so", half);
 }
@@ -63,6 +66,22 @@ async fn accounts(toy: Arc<Toy>) -> Result<()> {
     let bucket = toy.stack.bucket()?;
     here.put_object(bucket, "accounts/x", "from here").await?;
     ensure!(there.get_object(bucket, "accounts/x").await? == "from here");
+    Ok(())
+}
+
+async fn boto3(toy: Arc<Toy>) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stub/accounts.py");
+    let mut command = Command::new(toy.cloud.python());
+    command
+        .arg(script)
+        .arg(toy.stack.bucket()?)
+        .env("AWS_ENDPOINT_URL", toy.cloud.endpoint())
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local");
+    let run = tokio::task::spawn_blocking(move || command.output()).await??;
+    ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     Ok(())
 }
 
