@@ -20,13 +20,16 @@ use crate::environment::Variables;
 use crate::environment::dump::Environment;
 use crate::refusal;
 use crate::stop::or_stopped;
+use crate::table;
 
 pub(crate) async fn run(
     variables: &Variables<'_>,
     mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Result<()> {
     let environment = Environment::read(variables)?;
-    only_secrets(&environment.resource_arn)?;
+    if Kind::of(&environment.resource_arn) == Some(Kind::Table) {
+        return table::run(&environment, stop).await;
+    }
     let config = config::load().await?;
     let secrets = Secrets::new(&config);
     let arn = environment.resource_arn.as_str();
@@ -45,17 +48,6 @@ pub(crate) async fn run(
             let engine = Postgres::new(bin, environment.ca_bundle, environment.scratch);
             Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
         }
-    }
-    Ok(())
-}
-
-/// The dumper reads databases alone, so far.
-fn only_secrets(arn: &str) -> Result<()> {
-    if Kind::of(arn) == Some(Kind::Table) {
-        return Err(wrong(
-            format!("the table {arn} is not dumped by this version"),
-            "Remove its schedule tag, or deploy a version that backs up tables",
-        ));
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod log;
 mod refusal;
 mod restore;
 mod stop;
+mod table;
 mod verify;
 
 fn main() -> ExitCode {

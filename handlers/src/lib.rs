@@ -3,6 +3,7 @@
 
 use std::{env, fmt};
 
+use autodump_aws::s3::{KmsKey, Options};
 use autodump_core::source::{self, Source};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
@@ -11,6 +12,10 @@ use tracing::level_filters::LevelFilter;
 
 /// The name of this deployment, for the metrics.
 pub const NAME: &str = "AUTODUMP_NAME";
+/// The bucket of the backups.
+pub const BUCKET: &str = "AUTODUMP_BUCKET";
+/// The KMS key that goes with this bucket; it need not be set.
+pub const KMS_KEY_ARN: &str = "AUTODUMP_KMS_KEY_ARN";
 /// The state machine that the scanner starts.
 pub const STATE_MACHINE_ARN: &str = "AUTODUMP_STATE_MACHINE_ARN";
 /// What AutoDump's tags begin with.
@@ -31,13 +36,33 @@ pub fn log_as_json() {
 
 /// A setting that has to be there.
 pub fn setting(name: &str) -> Result<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty()).ok_or_else(|| {
+    optional(name).ok_or_else(|| {
         Error::new(
             ErrorClass::Configuration,
             format!("the environment variable {name} is not set"),
             "The construct sets it: deploy again",
         )
     })
+}
+
+/// A setting that need not be there.
+#[must_use]
+pub fn optional(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// How the bucket of the backups is written to and read.
+#[must_use]
+pub fn store_options(bucket: &str) -> Options {
+    let kms_key =
+        optional(KMS_KEY_ARN).map(|key_arn| KmsKey { bucket: bucket.to_owned(), key_arn });
+    // Other servers than AWS have no names for buckets.
+    let path_style = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].into_iter().any(is_set);
+    Options { kms_key, path_style }
+}
+
+fn is_set(name: &str) -> bool {
+    optional(name).is_some()
 }
 
 /// The prefix of the tags, as set.
@@ -47,8 +72,7 @@ pub fn tag_prefix() -> Result<TagPrefix> {
 
 /// The regions and accounts whose tables are targets, too: none where none are set.
 pub fn sources() -> Result<Vec<Source>> {
-    let text = env::var(source::VARIABLE).unwrap_or_default();
-    if text.trim().is_empty() { Ok(Vec::new()) } else { source::parse(&text) }
+    optional(source::VARIABLE).map_or_else(|| Ok(Vec::new()), |text| source::parse(&text))
 }
 
 /// An error that ends an invocation. Lambda shows it as `AutoDump.<Class>`, such as
@@ -96,9 +120,12 @@ mod tests {
             serde_json::from_str(include_str!("../../contract/environment.json")).unwrap();
         assert_eq!(golden["scanner"], serde_json::json!([NAME, TAG_PREFIX, STATE_MACHINE_ARN]));
         assert_eq!(golden["hash"], serde_json::json!([TAG_PREFIX]));
-        for optional in ["scannerOptional", "hashOptional"] {
-            assert_eq!(golden[optional], serde_json::json!([source::VARIABLE]));
+        assert_eq!(golden["planner"], serde_json::json!([BUCKET, TAG_PREFIX]));
+        let optional = &golden["optional"];
+        for function in ["scanner", "hash"] {
+            assert_eq!(optional[function], serde_json::json!([source::VARIABLE]));
         }
+        assert_eq!(optional["planner"], serde_json::json!([KMS_KEY_ARN, source::VARIABLE]));
     }
 
     #[test]

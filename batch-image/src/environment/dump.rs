@@ -6,6 +6,7 @@ use autodump_aws::s3::Options;
 use autodump_core::Result;
 use autodump_core::hash::TagHash;
 use autodump_core::manifest::Job;
+use autodump_core::source::Source;
 use autodump_core::tags::TagPrefix;
 use chrono::{DateTime, Utc};
 
@@ -21,6 +22,9 @@ pub(crate) struct Environment {
     pub(crate) start: DateTime<Utc>,
     pub(crate) execution_arn: String,
     pub(crate) job: Job,
+    /// Which child of an array job this is.
+    pub(crate) child: Option<u32>,
+    pub(crate) sources: Vec<Source>,
     pub(crate) ca_bundle: PathBuf,
     pub(crate) postgres_bin: Option<String>,
     pub(crate) scratch: PathBuf,
@@ -46,6 +50,11 @@ impl Environment {
             tag_hash: TagHash::from(tag_hash),
             start: parsed("AUTODUMP_START", &start)?,
             execution_arn,
+            child: variables
+                .get("AWS_BATCH_JOB_ARRAY_INDEX")
+                .map(|index| parsed("AWS_BATCH_JOB_ARRAY_INDEX", &index))
+                .transpose()?,
+            sources: variables.sources()?,
             job: Job { id, attempt: parsed("AWS_BATCH_JOB_ATTEMPT", &attempt)? },
             ca_bundle: variables.ca_bundle(),
             postgres_bin: variables.postgres_bin(),
@@ -82,6 +91,7 @@ mod tests {
     fn the_environment_of_a_job_is_read() {
         let environment = read(&variables(), Environment::read).unwrap();
         assert_eq!(environment.job, Job { id: "job".to_owned(), attempt: 2 });
+        assert_eq!((environment.child, environment.sources.len()), (None, 0));
         assert_eq!(environment.start.timestamp(), 1_795_334_400);
         assert_eq!(environment.ca_bundle.to_str(), Some("/etc/autodump/rds-ca-bundle.pem"));
         assert_eq!(environment.scratch, std::env::temp_dir());
@@ -116,6 +126,8 @@ mod tests {
         let wrong = [
             ("AUTODUMP_START", "tomorrow", "AUTODUMP_START is \"tomorrow\""),
             ("AWS_BATCH_JOB_ATTEMPT", "x", "AWS_BATCH_JOB_ATTEMPT is \"x\""),
+            ("AWS_BATCH_JOB_ARRAY_INDEX", "-1", "AWS_BATCH_JOB_ARRAY_INDEX is \"-1\""),
+            ("AUTODUMP_SOURCES", "[{}]", "AUTODUMP_SOURCES is not as it should be"),
         ];
         assert_refused(&variables(), &wrong, Environment::read);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use autodump_aws::s3::{KmsKey, Options};
+use autodump_core::source::{self, Source};
 use autodump_core::{Error, ErrorClass, Result};
 
 pub(crate) mod dump;
@@ -60,6 +61,11 @@ impl Variables<'_> {
             return Err(wrong(format!("the environment lacks {}", missing.join(", "))));
         }
         Ok(names.map(|name| self.get(name).unwrap_or_default()))
+    }
+
+    /// Further regions and accounts with tables.
+    fn sources(&self) -> Result<Vec<Source>> {
+        self.get(source::VARIABLE).map_or_else(|| Ok(Vec::new()), |text| source::parse(&text))
     }
 
     fn scratch(&self) -> PathBuf {

@@ -32,7 +32,7 @@ pub async fn targets(own: &SdkConfig, sources: Vec<Source>) -> Targets<Secrets, 
 /// table of nowhere is an error of class [`ErrorClass::Configuration`].
 pub async fn config_for(own: &SdkConfig, sources: &[Source], arn: &str) -> Result<SdkConfig> {
     let region = own.region().map(ToString::to_string).unwrap_or_default();
-    match place_of(sources.iter(), &region, arn) {
+    match place_of(&sources.iter(), &region, arn) {
         Some(None) => Ok(own.clone()),
         Some(Some(place)) => Ok(config_of(own, &sources[place]).await),
         None => Err(Error::new(

@@ -65,7 +65,7 @@ impl Source {
 /// account and region, and `None` nowhere. The account that a role names decides first, then the
 /// own region, and then a region of the own account.
 pub fn place_of<'a>(
-    sources: impl Iterator<Item = &'a Source> + Clone,
+    sources: &(impl Iterator<Item = &'a Source> + Clone),
     own_region: &str,
     arn: &str,
 ) -> Option<Option<usize>> {

@@ -62,7 +62,7 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
     /// then in another region of the own account.
     fn tables_of(&self, arn: &str) -> Option<&T> {
         let sources = self.further.iter().map(|(source, _)| source);
-        match source::place_of(sources, &self.region, arn)? {
+        match source::place_of(&sources, &self.region, arn)? {
             None => Some(&self.tables),
             Some(place) => self.further.get(place).map(|(_, tables)| tables),
         }

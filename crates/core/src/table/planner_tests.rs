@@ -34,7 +34,7 @@ fn wanted(method: Option<Who>) -> Wanted {
 
 /// A table, and exports that are described by what is set.
 struct Tables {
-    tables: MemoryTables,
+    memory: MemoryTables,
     exports: Mutex<Vec<Value>>,
     described: Value,
 }
@@ -52,13 +52,13 @@ impl Tables {
         for _ in 0..3 {
             tables.dynamodb("DescribeTable", json!({"TableName": "orders"})).await.unwrap();
         }
-        Self { tables, exports: Mutex::default(), described }
+        Self { memory: tables, exports: Mutex::default(), described }
     }
 
     async fn recoverable(self) -> Self {
         let input = json!({"TableName": "orders",
             "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true}});
-        self.tables.dynamodb("UpdateContinuousBackups", input).await.unwrap();
+        self.memory.dynamodb("UpdateContinuousBackups", input).await.unwrap();
         self
     }
 }
@@ -71,13 +71,13 @@ impl TableService for Tables {
                 json!({"ExportArn": EXPORT})
             }
             "DescribeExport" => self.described.clone(),
-            _ => return self.tables.dynamodb(operation, input).await,
+            _ => return self.memory.dynamodb(operation, input).await,
         };
         Ok(Called::Answered(json!({"ExportDescription": answer})))
     }
 
     async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Called> {
-        self.tables.auto_scaling(operation, input).await
+        self.memory.auto_scaling(operation, input).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `ExportTableToPointInTime` wrote, compared with what it says it wrote.
 //!
 //! Its manifests: `manifest-summary.json`, which names `manifest-files.json`, which has a line for
-//! each file with its items, its MD5 and its `ETag`. Beside each manifest is its MD5. The format:
+//! each file with its items, its MD5 and its `ETag`. Beside each manifest is its checksum. The format:
 //! "DynamoDB table export output format" in the Amazon DynamoDB Developer Guide.
 
 use std::collections::HashMap;
@@ -20,8 +20,9 @@ use serde::de::DeserializeOwned;
 use crate::object::{read_all, uri};
 
 const SUMMARY: &str = "manifest-summary.json";
-/// What stands instead of `.json` in the name of a manifest's MD5.
-const MD5: &str = ".md5";
+/// What stands instead of `.json` in the name of a manifest's checksum: as the guide has it, and
+/// as its older editions had it. It does not say which checksum; other sources say MD5.
+const CHECKSUMS: [&str; 2] = [".checksum", ".md5"];
 /// The only layout that is known.
 const VERSION: &str = "2020-06-30";
 
@@ -84,7 +85,7 @@ pub async fn exported<R: ObjectReader>(
         .map(|listed| (listed.key.clone(), listed))
         .collect();
     let location = summary_of(bucket, &prefix, &there)?;
-    let summary: Summary = one(&location, &checked(reader, &location).await?)?;
+    let summary: Summary = one(&location, &checked(reader, &location, &there).await?)?;
     let known = summary.version == VERSION
         && summary.output_format == "DYNAMODB_JSON"
         && summary.export_type == "FULL_EXPORT";
@@ -96,7 +97,7 @@ pub async fn exported<R: ObjectReader>(
         )));
     }
     let location = ObjectLocation { key: summary.manifest_files_s3_key.clone(), ..location };
-    let lines = checked(reader, &location).await?;
+    let lines = checked(reader, &location, &there).await?;
     let objects = lines
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty())
@@ -133,18 +134,39 @@ fn summary_of(
     }
 }
 
-/// A manifest whose MD5 is that of the object beside it.
-async fn checked<R: ObjectReader>(reader: &R, location: &ObjectLocation) -> Result<Vec<u8>> {
+/// A manifest whose MD5 is that in the file beside it, if that is one.
+async fn checked<R: ObjectReader>(
+    reader: &R,
+    location: &ObjectLocation,
+    there: &HashMap<String, Listed>,
+) -> Result<Vec<u8>> {
     let content = read_all(reader, location).await?;
     let name = location.key.strip_suffix(".json").unwrap_or(&location.key);
-    let beside = ObjectLocation { key: format!("{name}{MD5}"), ..location.clone() };
-    let expected = read_all(reader, &beside).await?;
+    let beside = CHECKSUMS.iter().map(|end| format!("{name}{end}"));
+    let Some(key) = beside.into_iter().find(|key| there.contains_key(key)) else {
+        return Err(broken(format!("there is no checksum beside {}", uri(location))));
+    };
+    let expected = read_all(reader, &ObjectLocation { key, ..location.clone() }).await?;
     let expected = String::from_utf8_lossy(&expected).trim().to_owned();
-    let found = BASE64_STANDARD.encode(Md5::digest(&content));
-    if found != expected {
-        return Err(broken(format!("{} has MD5 {found}, not {expected}", uri(location))));
+    let found = Md5::digest(&content);
+    match md5_in(&expected) {
+        Some(expected) if expected == found.as_slice() => {}
+        Some(_) => {
+            let found = BASE64_STANDARD.encode(found);
+            return Err(broken(format!("{} has MD5 {found}, not {expected}", uri(location))));
+        }
+        None => tracing::warn!(
+            manifest = uri(location),
+            "the checksum beside it is no MD5, and was not compared"
+        ),
     }
     Ok(content)
+}
+
+/// The MD5 in a text, base64 or hexadecimal.
+fn md5_in(text: &str) -> Option<Vec<u8>> {
+    let read = hex::decode(text).ok().or_else(|| BASE64_STANDARD.decode(text).ok());
+    read.filter(|bytes| bytes.len() == 16)
 }
 
 fn one<T: DeserializeOwned>(location: &ObjectLocation, text: &[u8]) -> Result<T> {

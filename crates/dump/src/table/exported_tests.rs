@@ -61,10 +61,31 @@ async fn what_is_not_as_it_was_written_is_found() {
     }
 
     let export = Export::new(|_, _| {}).await;
+    export.store.remove(&at(&format!("{}manifest-files.md5", export.base)));
+    fails_with(export, "there is no checksum beside").await;
+    let export = Export::new(|_, _| {}).await;
     export.store.remove(&at(&format!("{}manifest-summary.json", export.base)));
     fails_with(export, "there is no manifest-summary.json").await;
     let other = format!("{RUN}export/AWSDynamoDB/02-b/manifest-summary.json");
     let export = Export::new(|_, _| {}).await;
     export.store.put(&at(&other), "{}");
     fails_with(export, "several exports").await;
+}
+
+/// What else the checksum may be, the guide does not say.
+#[tokio::test]
+async fn the_checksum_of_a_manifest_may_be_written_otherwise() {
+    let export = Export::new(|_, _| {}).await;
+    for name in ["manifest-summary", "manifest-files"] {
+        let key = |end: &str| at(&format!("{}{name}{end}", export.base));
+        let content = export.store.object(BUCKET, &key(".json").key).unwrap().content;
+        export.store.remove(&key(".md5"));
+        export.store.put(&key(".checksum"), hex::encode(Md5::digest(&content)));
+    }
+    assert_eq!(read(&export).await.unwrap().items, 5);
+    let key = format!("{}manifest-files.checksum", export.base);
+    export.store.put(&at(&key), "sha256:00");
+    assert_eq!(read(&export).await.unwrap().items, 5);
+    export.store.put(&at(&key), "00".repeat(16));
+    fails_with(export, "has MD5").await;
 }
