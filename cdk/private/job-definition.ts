@@ -86,12 +86,15 @@ function makeContainer(
   });
 }
 
-/** Batch takes five conditions at most, and retries what none of them matches: so the last ends all. */
+/**
+ * Batch takes five conditions at most, and retries what none of them matches: so the last ends all.
+ * `13*` is the exit code 13, and also 137, of a program that was killed.
+ */
 function retryStrategies(repeatable: boolean): batch.RetryStrategy[] {
   const retry = (reason: batch.CustomReason) =>
     batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.custom(reason));
   return [
-    ...(repeatable ? ['12', '13', '143'].map((onExitCode) => retry({ onExitCode })) : []),
+    ...(repeatable ? ['12', '13*', '143'].map((onExitCode) => retry({ onExitCode })) : []),
     retry({ onStatusReason: 'Task failed to start*' }),
     batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onReason: '*' })),
   ];

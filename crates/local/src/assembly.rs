@@ -10,14 +10,18 @@ use crate::postgres::Postgres;
 
 /// The context of the local stack. Nothing is looked up, so any VPC will do; the image is
 /// never pulled, as jobs run as processes.
-const CONTEXT: [&str; 6] = [
+const CONTEXT: [&str; 7] = [
     "vpcId=vpc-0123456789abcdef0",
     "privateSubnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "availabilityZones=us-east-1a,us-east-1b",
     "bucketName=autodump-local",
     "image=autodump.local/dumper:1",
     "scanIntervalMinutes=1",
+    SOURCES,
 ];
+
+/// Another region, in which another account shows its tables by a role. Neither has to exist.
+const SOURCES: &str = r#"sources=[{"region":"eu-west-1","roleArn":"arn:aws:iam::222233334444:role/AutoDumpSource","externalId":"local-cloud"}]"#;
 
 /// This machine's name in the folders of built parts.
 #[must_use]

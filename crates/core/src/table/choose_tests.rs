@@ -9,6 +9,7 @@ fn wanted() -> Wanted {
     Wanted {
         method: None,
         segments: None,
+        ranges: None,
         max_read_percent: None,
         consistent: false,
         compression: "zstd:1".to_owned(),
@@ -60,6 +61,18 @@ fn segments_and_ranges_follow_the_size() {
     let few = Wanted { segments: Some(3), ..wanted() };
     let scan = scan_of(&few, &Facts { bytes: 100 * TIB, ..Facts::default() });
     assert_eq!((scan.segments, scan.ranges), (3, 3));
+    for (segments, jobs, bytes, expected) in [
+        (None, 40, 10 * MIB, (40, 40)),
+        (None, 3, 10 * MIB, (16, 3)),
+        (Some(6), 3, 0, (6, 3)),
+        (Some(2), 3, 0, (2, 2)),
+        (None, 3, 0, (1, 1)),
+        (None, 1, 100 * TIB, (10_000, 1)),
+    ] {
+        let wanted = Wanted { segments, ranges: Some(jobs), ..wanted() };
+        let scan = scan_of(&wanted, &Facts { bytes, ..Facts::default() });
+        assert_eq!((scan.segments, scan.ranges), expected, "{segments:?} {jobs} {bytes}");
+    }
 }
 
 #[test]

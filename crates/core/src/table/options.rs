@@ -18,6 +18,8 @@ pub struct TableOptions {
     pub method: Option<Who>,
     /// 1 to [`MOST_SEGMENTS`]; else by the table's size.
     pub segments: Option<u32>,
+    /// How many jobs divide the segments, 1 to [`MOST_SEGMENTS`]; else by the table's size.
+    pub jobs: Option<u32>,
     /// 1 to 100.
     pub max_read_percent: Option<u8>,
     /// Read what was written last, at twice the price; else not.
@@ -45,6 +47,13 @@ pub(crate) fn segments(value: &str) -> Result<Option<u32>, String> {
     let segments = number(value).filter(|segments| (1..=MOST_SEGMENTS).contains(segments));
     segments.map(Some).ok_or_else(|| {
         format!("is no number of segments: allowed are auto, and 1 to {MOST_SEGMENTS}")
+    })
+}
+
+/// Reads the value of `jobs` for a table.
+pub(crate) fn jobs(value: &str) -> Result<u32, String> {
+    number(value).filter(|jobs| (1..=MOST_SEGMENTS).contains(jobs)).ok_or_else(|| {
+        format!("is no number of jobs that read the table: allowed are 1 to {MOST_SEGMENTS}")
     })
 }
 

@@ -91,6 +91,10 @@ impl Reader<'_> {
                     of_scan(segments.is_some()).map(|()| segments)
                 })
                 .flatten(),
+            jobs: self.take(names::JOBS, |value| {
+                let jobs = table::jobs(value)?;
+                of_scan(true).map(|()| jobs)
+            }),
             max_read_percent: self.take(table_names::MAX_READ_PERCENT, |value| {
                 let percent = table::max_read_percent(value)?;
                 of_scan(true).map(|()| percent)

@@ -17,6 +17,7 @@ and can be removed.
 | wait_until             | Wait wakes up to a second before its timestamp                          | not reported                |
 | dynamodb.batch_write   | BatchWriteItem is slow, and takes what DynamoDB refuses                 | not reported                |
 | dynamodb.definitions   | tables lose parts of what they were made with                           | not reported                |
+| dynamodb.destinations  | a table cannot be asked for Kinesis destinations or insights            | not reported                |
 | dynamodb.export        | an export has no manifest, and no token                                 | not reported                |
 | dynamodb.imports       | an import knows no ZSTD, no frames and no other account's bucket        | not reported                |
 | dynamodb.item_size     | an item may have 405,000 bytes, counted in its own way                  | not reported                |
@@ -40,6 +41,7 @@ from autodump_moto import (
 from autodump_moto.dynamodb import (
     batch_write,
     definitions,
+    destinations,
     export,
     imports,
     item_size,
@@ -61,6 +63,7 @@ PATCHES = (
     wait_until,
     batch_write,
     definitions,
+    destinations,
     export,
     imports,
     item_size,

@@ -16,6 +16,9 @@ mod options;
 mod restores;
 mod servers;
 mod signals;
+mod table_ends;
+mod table_items;
+mod tables;
 mod tags;
 mod tap;
 mod verifications;
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
         faults::CASES,
         servers::CASES,
         signals::CASES,
+        tables::CASES,
+        table_ends::CASES,
     ]
     .concat();
     if arguments.list {

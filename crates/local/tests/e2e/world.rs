@@ -142,7 +142,8 @@ impl World {
     pub(crate) async fn start_at(&self, target: &Target, when: DateTime<Utc>) -> Result<Execution> {
         let (prefix, tags) = (TagPrefix::default(), self.tags(target).await?);
         let hash = TagHash::of(&prefix, &tags);
-        let (size, verify) = match tags::parse(&prefix, Kind::Secret, &tags) {
+        let kind = Kind::of(&target.arn).context("a target of no kind")?;
+        let (size, verify) = match tags::parse(&prefix, kind, &tags) {
             Some(Ok(spec)) => (spec.size, spec.verification_of(when)),
             _ => (Size::Small, Level::None),
         };
@@ -154,8 +155,16 @@ impl World {
     }
 
     async fn tags(&self, target: &Target) -> Result<BTreeMap<String, String>> {
-        let secret = self.api().describe_secret(&target.arn).await?;
-        let tags = secret["Tags"].as_array().into_iter().flatten();
+        let described = if target.is_table() {
+            let asked = json!({"ResourceArn": target.arn});
+            self.tables_of(target)
+                .await?
+                .call("DynamoDB_20120810.ListTagsOfResource", &asked)
+                .await?
+        } else {
+            self.api().describe_secret(&target.arn).await?
+        };
+        let tags = described["Tags"].as_array().into_iter().flatten();
         let text = |tag: &Value, key: &str| tag[key].as_str().unwrap_or_default().to_owned();
         Ok(tags.map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect())
     }
@@ -273,7 +282,7 @@ impl World {
     }
 }
 
-/// A tagged secret.
+/// A tagged secret or table.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) arn: String,
@@ -282,7 +291,12 @@ pub(crate) struct Target {
 impl Target {
     /// Where its backups lie.
     pub(crate) fn directory(&self) -> String {
-        format!("postgres/{}/", layout::target_directory(&self.arn))
+        let engine = if self.is_table() { "dynamodb" } else { "postgres" };
+        format!("{engine}/{}/", layout::target_directory(&self.arn))
+    }
+
+    pub(crate) fn is_table(&self) -> bool {
+        Kind::of(&self.arn) == Some(Kind::Table)
     }
 }
 
