@@ -22,10 +22,14 @@ const UNIT: f64 = 4096.0;
 const LARGEST: f64 = 256.0;
 /// Over how long what was consumed is looked at.
 const RECENT: Duration = Duration::from_secs(5);
-/// After throttling the rate is decreased no more often than this, and increased as often.
+/// After throttling the rate is decreased no more often than this.
 const STEP: Duration = Duration::from_secs(1);
-/// How many steps lead from nothing to the rate at which the table throttled.
-const STEPS: f64 = 20.0;
+/// By how much of itself the rate grows in a second.
+const GROWTH: f64 = 0.25;
+/// How much may be asked for of what the table gave of late, when it throttled. It is well above
+/// 1, so that a table that throttles every third time for other reasons than how much is read
+/// does not become slower and slower.
+const MARGIN: f64 = 1.6;
 /// The lowest rate that throttling leads to, in units a second, if the limit is not lower.
 const SLOWEST: f64 = 1.0;
 /// The longest pause of a segment is drawn from this long, after enough throttled tries.
@@ -52,8 +56,6 @@ struct State {
     balance: f64,
     /// Until when `balance` and `rate` are accounted for.
     filled: Instant,
-    /// Units a second that the rate grows by in each step.
-    growth: f64,
     decreased: Option<Instant>,
     /// What was consumed, and when.
     recent: VecDeque<(Instant, f64)>,
@@ -86,7 +88,6 @@ impl Pace {
             rate: limit,
             balance: 0.0,
             filled: Instant::now(),
-            growth: limit.unwrap_or(LARGEST) / STEPS,
             decreased: None,
             recent: VecDeque::new(),
             item: bytes / UNIT * share,
@@ -119,7 +120,8 @@ impl Pace {
         }
         let taken = state.page.unwrap_or(self.largest).min(rate.max(state.item));
         state.balance -= taken;
-        Ok(Turn { limit: items_within(rate, state.item, self.largest), taken })
+        let limit = self.limit.and_then(|limit| items_within(limit, state.item, self.largest));
+        Ok(Turn { limit, taken })
     }
 
     /// A page was answered: this many items for this many units.
@@ -170,28 +172,22 @@ impl State {
         let Some(rate) = self.rate else { return };
         self.balance = (self.balance + rate * passed).min(rate);
         if self.decreased.is_some_and(|at| now - at >= STEP) {
-            let rate = rate + self.growth * passed;
+            let rate = rate * (1.0 + GROWTH * passed);
             self.rate = Some(limit.map_or(rate, |limit| rate.min(limit)));
         }
     }
 
-    /// Halves the rate, or what was consumed of late where there is none or it is lower.
+    /// Takes the rate down to a little more than what the table gave of late.
     fn decrease(&mut self, now: Instant, limit: Option<f64>, largest: f64) {
         self.decreased = Some(now);
         self.forget(now);
         let recent: f64 = self.recent.iter().map(|(_, units)| units).sum();
         let since = self.recent.front().map_or(STEP, |(at, _)| (now - *at).max(STEP));
-        let consumed = recent / since.as_secs_f64();
-        let before = match (self.rate, limit) {
-            (Some(rate), None) if consumed > 0.0 => rate.min(consumed),
-            (Some(rate), _) => rate,
-            (None, _) if consumed > 0.0 => consumed,
-            (None, _) => largest,
-        };
+        let given = recent / since.as_secs_f64();
+        let wanted = if given > 0.0 { given * MARGIN } else { self.rate.unwrap_or(largest) / 2.0 };
         let slowest = limit.map_or(SLOWEST, |limit| limit.min(SLOWEST));
-        let rate = (before / 2.0).max(slowest);
+        let rate = self.rate.map_or(wanted, |rate| rate.min(wanted)).max(slowest);
         self.rate = Some(rate);
-        self.growth = limit.unwrap_or(before).max(slowest) / STEPS;
         self.balance = self.balance.min(0.0);
     }
 
