@@ -337,7 +337,7 @@ function checkProps(scope: Construct, props: AutoDumpProps): void {
   if (props.dumpTimeout) checkTimeout('dumpTimeout', props.dumpTimeout);
   if (props.restoreTimeout) checkTimeout('restoreTimeout', props.restoreTimeout);
   if (props.scratchSize) checkScratchSize(props.scratchSize);
-  if (props.sources) checkSources(props.sources);
+  if (props.sources) checkSources(props.sources, Stack.of(scope).region);
   if (props.maxvCpus === undefined) return;
   checkMaxvCpus(props.maxvCpus);
   if (props.maxvCpus < LARGEST_JOB_VCPUS) {

@@ -133,7 +133,7 @@ export interface AutoDumpProps {
 
   /**
    * More regions, and other accounts, whose tables are backed up. A source that cannot be reached
-   * stops none of the others. What IAM lets a role hold is enough for about ten regions without a role
+   * stops none of the others. What IAM lets a role hold is enough for about seven regions without a role
    * of their own. Where a source has a role, the policies of `bucket` and of its key are
    * extended, so that DynamoDB may export there with the rights of that role. An imported bucket or key
    * must allow it by itself.

@@ -117,7 +117,7 @@ export function checkDatabaseLogin(resourceId: string, username: string): void {
 }
 
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
-const ROLE_ARN = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/;
+const ROLE_ARN = /^arn:aws[a-z-]*:iam::(\d{12}):role\/[\w+=,.@/-]+$/;
 const EXTERNAL_ID = /^[\w+=,.@:/-]{2,1224}$/;
 /** What a source can say, as in contract/sources.json. */
 const SOURCE_FIELDS: { readonly [name: string]: readonly [RegExp, string] } = {
@@ -129,17 +129,30 @@ const SOURCE_FIELDS: { readonly [name: string]: readonly [RegExp, string] } = {
   ],
 };
 
-/** Throws unless each source is a region, or a region and a role, and none is there twice. */
-export function checkSources(sources: readonly object[]): void {
+/**
+ * Throws unless each source is a region, or a region and a role, and none is there twice: a table
+ * belongs to one source. Tables of the own region are looked for anyway.
+ */
+export function checkSources(sources: readonly object[], ownRegion: string): void {
   const seen = new Set<string>();
   sources.forEach((source, index) => {
     const prop = `sources[${index}]`;
     checkSource(prop, { ...source });
     const { region, roleArn } = source as { region: string; roleArn?: string };
-    const place = `${region} ${roleArn ?? ''}`;
-    if (seen.has(place)) reject(prop, source, 'It is there twice: leave one out.');
+    if (region === ownRegion && roleArn === undefined) {
+      reject(prop, source, 'It is the region of the stack, which is always one: leave it out.');
+    }
+    const place = `${region} ${accountOf(roleArn)}`;
+    if (seen.has(place)) {
+      reject(prop, source, 'Its region and account are there twice: leave one out.');
+    }
     seen.add(place);
   });
+}
+
+/** The account of a role; of one that is not known yet, the role itself. */
+function accountOf(roleArn: string | undefined): string {
+  return (roleArn && ROLE_ARN.exec(roleArn)?.[1]) ?? roleArn ?? '';
 }
 
 function checkSource(prop: string, source: { readonly [name: string]: unknown }): void {

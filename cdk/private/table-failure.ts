@@ -18,7 +18,7 @@ export const TABLE_FAILURES: JobFailures = {
       configuration:
         'What the tags of the table say cannot work, or the table is gone. A retry does not help. Read the log, and correct the tags.',
       credentials:
-        'AWS refused the job. A retry does not help. Read the log; see that the table bears the schedule tag, that nothing denies the role of the job the table and its key, and that the role of a source trusts AutoDump.',
+        'AWS refused the job. A retry does not help. Read the log; see that the table is still there and bears the schedule tag, that nothing denies the role of the job the table and its key, and that the role of a source trusts AutoDump.',
       source:
         'The table could not be read, or broke off while it was read. All retries were used up. Read the log; see that the table has capacity left for reads.',
       destination: DESTINATION,
@@ -73,6 +73,8 @@ const PLANNER_TEXTS: { readonly [name in FailureClass]?: string } = {
   destination: DESTINATION,
   engine: 'DynamoDB refused the export, or failed it. A retry does not help. Its own words follow.',
   internal: INTERNAL,
+  verification:
+    'The plan that this run made before is gone or is other than it was written. A retry does not help. See that nobody else writes or deletes in the bucket, and start a new run.',
 };
 
 export const PLANNER_FAILURES: readonly PlannerFailure[] = Object.entries(PLANNER_TEXTS).map(
@@ -84,6 +86,10 @@ export const PLANNER_FAILURES: readonly PlannerFailure[] = Object.entries(PLANNE
 );
 
 /** What the planner says of itself and what another call does not change. */
-export const PLANNER_FINAL = ['configuration', 'credentials', 'engine', 'internal'].map(
-  (name) => `AutoDump.${capitalised(name)}`,
-);
+export const PLANNER_FINAL = [
+  'configuration',
+  'credentials',
+  'engine',
+  'internal',
+  'verification',
+].map((name) => `AutoDump.${capitalised(name)}`);

@@ -11,14 +11,19 @@ export interface TablesProps {
   readonly tableEncryptionKeys?: kms.IKey[];
 }
 
-/** What is read of a table besides its items: its definition, and then its items by an export. */
-const PLANNED = [
+/** What is asked of a table besides `DescribeTable` and its tags, for its whole definition. */
+const DEFINED = [
   'dynamodb:DescribeTimeToLive',
   'dynamodb:DescribeContinuousBackups',
   'dynamodb:DescribeKinesisStreamingDestination',
-  'dynamodb:DescribeContributorInsights',
   'dynamodb:GetResourcePolicy',
-  'dynamodb:ExportTableToPointInTime',
+];
+/** The same, where the services take no resource. */
+const LISTED = [
+  'dynamodb:ListContributorInsights',
+  'application-autoscaling:DescribeScalableTargets',
+  'application-autoscaling:DescribeScalingPolicies',
+  'application-autoscaling:DescribeScheduledActions',
 ];
 /** What makes a table what its backup was. */
 const RESTORED = [
@@ -28,10 +33,9 @@ const RESTORED = [
   'dynamodb:TagResource',
   'dynamodb:PutResourcePolicy',
   'dynamodb:EnableKinesisStreamingDestination',
+  'dynamodb:UpdateContributorInsights',
   'dynamodb:BatchWriteItem',
-  'dynamodb:PutItem',
   'dynamodb:Scan',
-  'dynamodb:DeleteItem',
 ];
 /** DynamoDB writes what an import refuses into a log, with the rights of who asked for the import. */
 const IMPORT_LOGS = [
@@ -80,27 +84,17 @@ export class Tables {
   /** The whole definition of a target, and its export. */
   plan(): iam.PolicyStatement[] {
     return [
-      allow(PLANNED, this.tables, this.isTarget()),
+      allow([...DEFINED, 'dynamodb:ExportTableToPointInTime'], this.tables, this.isTarget()),
       // An export bears no tags.
       allow(['dynamodb:DescribeExport'], this.arns('dynamodb', 'table/*/export/*')),
-      allow(
-        [
-          'application-autoscaling:DescribeScalableTargets',
-          'application-autoscaling:DescribeScalingPolicies',
-        ],
-        ['*'],
-      ),
+      allow(LISTED, ['*']),
       ...this.useKeys(READ_KEY),
     ];
   }
 
   /** The items of a target. */
   scan(): iam.PolicyStatement[] {
-    return [
-      allow(['dynamodb:Scan'], this.tables, this.isTarget()),
-      allow(['dynamodb:DescribeTable'], this.tables),
-      ...this.useKeys(READ_KEY),
-    ];
+    return [allow(['dynamodb:Scan'], this.tables, this.isTarget()), ...this.useKeys(READ_KEY)];
   }
 
   /** Makes a table, or writes into one whose tag says that it may be. */
@@ -112,7 +106,9 @@ export class Tables {
     const noTarget = { Null: { [`aws:ResourceTag/${tagPrefix}:start-schedule`]: 'true' } };
     return [
       ...this.describe(),
-      allow(RESTORED, this.tables, marked('aws:ResourceTag')),
+      // What differs between a table that is there and the backup is said.
+      allow([...DEFINED, ...RESTORED], this.tables, marked('aws:ResourceTag')),
+      allow(LISTED, ['*']),
       allow(['dynamodb:CreateTable'], this.tables, marked('aws:RequestTag')),
       // An import makes a table without tags: it gets this one afterwards. What is backed up never does.
       allow(['dynamodb:TagResource'], this.tables, { ...marked('aws:RequestTag'), ...noTarget }),
@@ -124,9 +120,16 @@ export class Tables {
         [
           'application-autoscaling:RegisterScalableTarget',
           'application-autoscaling:PutScalingPolicy',
+          'application-autoscaling:PutScheduledAction',
         ],
         this.arns('application-autoscaling', 'scalable-target/*'),
         { StringEquals: { 'application-autoscaling:service-namespace': 'dynamodb' } },
+      ),
+      // A scaling policy has alarms, which are made with the rights of who asks for the policy.
+      allow(['cloudwatch:DescribeAlarms'], ['*']),
+      allow(
+        ['cloudwatch:PutMetricAlarm', 'cloudwatch:DeleteAlarms'],
+        this.arns('cloudwatch', 'alarm:TargetTracking-table/*'),
       ),
       ...this.useKeys(WRITE_KEY),
       ...this.useKeys(['kms:CreateGrant'], { Bool: { 'kms:GrantIsForAWSResource': 'true' } }),

@@ -1,10 +1,12 @@
 import { Lazy, Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import { AutoDumpSource, AutoDumpSourceRole, AutoDumpSourceRoleProps } from '../index';
+import { AutoDump, AutoDumpSource, AutoDumpSourceRole, AutoDumpSourceRoleProps } from '../index';
 import { resolve, Statement, statements, statementsOf } from './support/resolve';
 import {
+  IMAGE,
   jobEnvironment,
   make,
   only,
@@ -63,6 +65,29 @@ describe('sources', () => {
     ).not.toThrow();
   });
 
+  test('two roles of one account in one region are rejected: which one reads a table?', () => {
+    const other = { ...SOURCES[1], roleArn: 'arn:aws:iam::222233334444:role/Other' };
+    expect(() => make({ sources: [SOURCES[1], other] })).toThrow('account are there twice');
+    expect(() => make({ sources: [{ region: SOURCES[1].region }, other] })).not.toThrow();
+  });
+
+  test('the own region is rejected where it is known, but not by a role', () => {
+    const attempt = (source: AutoDumpSource) => (): unknown => {
+      const stack = new Stack(testApp(), 'Own', {
+        env: { account: '111122223333', region: 'eu-central-1' },
+      });
+      return new AutoDump(stack, 'AutoDump', {
+        vpc: new Vpc(stack, 'Vpc'),
+        image: IMAGE,
+        verifyImage: IMAGE,
+        sources: [source],
+      });
+    };
+    expect(attempt({ region: 'eu-central-1' })).toThrow('`sources[0]`');
+    const roleArn = 'arn:aws:iam::111122223333:role/Own';
+    expect(attempt({ region: 'eu-central-1', roleArn })).not.toThrow();
+  });
+
   test('with roles: the programs that need it may take them, and no other role', () => {
     const found = assumed(
       template({ sources: [...SOURCES, { ...SOURCES[1], region: 'us-west-2' }] }),
@@ -76,7 +101,7 @@ describe('sources', () => {
 
   test.each(TAKES_ROLES)('without a role: %s acts in the region, and only there', (role) => {
     const tables = statementsOf(template({ sources: SOURCES }), role).filter(({ actions }) =>
-      actions.includes('dynamodb:DescribeTable'),
+      actions.some((action) => /^dynamodb:(DescribeTable|Scan)$/.test(action)),
     );
     expect(tables.length).toBeGreaterThan(0);
     for (const { resources } of tables) {
