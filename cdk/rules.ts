@@ -36,16 +36,21 @@ export class Rules extends Construct {
       targets: [target],
     });
 
-    // The form that says more, and comes even for a secret that is made with its tags or deleted;
-    // it comes only where a CloudTrail trail records management events.
-    new events.Rule(this, 'SecretCall', {
-      description: 'AutoDump: a secret was created, tagged, untagged or deleted',
+    // The form that says more, and comes even for what is made with its tags or deleted; it comes
+    // only where a CloudTrail trail records management events.
+    this.calls('Secret', target, 'secretsmanager');
+    this.calls('Table', target, 'dynamodb');
+  }
+
+  private calls(thing: string, target: events.IRuleTarget, service: string): void {
+    new events.Rule(this, `${thing}Call`, {
+      description: `AutoDump: a ${thing.toLowerCase()} was created, tagged, untagged or deleted`,
       eventPattern: {
-        source: ['aws.secretsmanager'],
+        source: [`aws.${service}`],
         detailType: ['AWS API Call via CloudTrail'],
         detail: {
-          eventSource: ['secretsmanager.amazonaws.com'],
-          eventName: ['CreateSecret', 'TagResource', 'UntagResource', 'DeleteSecret'],
+          eventSource: [`${service}.amazonaws.com`],
+          eventName: [`Create${thing}`, 'TagResource', 'UntagResource', `Delete${thing}`],
         },
       },
       targets: [target],

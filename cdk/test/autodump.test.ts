@@ -236,7 +236,7 @@ describe('the events', () => {
 
   test('all go to the scanner as they are', () => {
     const made = rules(template());
-    expect(made).toHaveLength(3);
+    expect(made).toHaveLength(4);
     for (const { State, Targets } of made) {
       expect(State).toBe('ENABLED');
       expect(Targets).toEqual([
@@ -272,6 +272,14 @@ describe('the events', () => {
         detail: {
           eventSource: ['secretsmanager.amazonaws.com'],
           eventName: ['CreateSecret', 'TagResource', 'UntagResource', 'DeleteSecret'],
+        },
+      },
+      {
+        source: ['aws.dynamodb'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['dynamodb.amazonaws.com'],
+          eventName: ['CreateTable', 'TagResource', 'UntagResource', 'DeleteTable'],
         },
       },
     ]);

@@ -30,6 +30,7 @@ const RULES: { [logicalId: string]: Golden['rule'] } = {
   Scan: 'schedule',
   TagChange: 'tags',
   SecretCall: 'cloudtrail',
+  TableCall: 'cloudtrail',
 };
 
 const deliveredBy = (event: any): Golden['rule'][] =>
