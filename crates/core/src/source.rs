@@ -41,7 +41,8 @@ impl Source {
     }
 
     /// What is wrong with it, as a sentence fragment.
-    fn fault(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn fault(&self) -> Option<&'static str> {
         let Self { region, role_arn, external_id } = self;
         if !is_region(region) {
             return Some("its region is none, such as eu-central-1");

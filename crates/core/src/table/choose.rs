@@ -36,7 +36,7 @@ pub struct Wanted {
     /// 1 to [`MOST_SEGMENTS`]; else by the table's size.
     pub segments: Option<u32>,
     /// How many jobs divide the segments; else by the table's size.
-    pub ranges: Option<u32>,
+    pub jobs: Option<u32>,
     /// 1 to 100; else half of what is provisioned, and no limit where nothing is.
     pub max_read_percent: Option<u8>,
     /// Read what was written last, at twice the price.
@@ -59,7 +59,7 @@ impl Wanted {
         Self {
             method: options.method,
             segments: options.segments,
-            ranges: options.jobs,
+            jobs: options.jobs,
             max_read_percent: options.max_read_percent,
             consistent: options.consistent,
             compression: options.compression.unwrap_or(usual).to_string(),
@@ -139,9 +139,9 @@ pub fn method(wanted: &Wanted, facts: &Facts, token: &str) -> Result<Method> {
 
 fn scan(wanted: &Wanted, facts: &Facts) -> Scan {
     let at_once = (wanted.vcpu * AT_ONCE.0).min(AT_ONCE.1);
-    let least = at_once.max(wanted.ranges.unwrap_or_default());
+    let least = at_once.max(wanted.jobs.unwrap_or_default());
     let segments = wanted.segments.unwrap_or_else(|| segments(facts.bytes, least));
-    let ranges = wanted.ranges.unwrap_or_else(|| limited(facts.bytes.div_ceil(RANGE)));
+    let ranges = wanted.jobs.unwrap_or_else(|| limited(facts.bytes.div_ceil(RANGE)));
     Scan {
         segments,
         ranges: ranges.clamp(1, segments),

@@ -9,7 +9,7 @@ fn wanted() -> Wanted {
     Wanted {
         method: None,
         segments: None,
-        ranges: None,
+        jobs: None,
         max_read_percent: None,
         consistent: false,
         compression: "zstd:1".to_owned(),
@@ -69,7 +69,7 @@ fn segments_and_ranges_follow_the_size() {
         (None, 3, 0, (1, 1)),
         (None, 1, 100 * TIB, (10_000, 1)),
     ] {
-        let wanted = Wanted { segments, ranges: Some(jobs), ..wanted() };
+        let wanted = Wanted { segments, jobs: Some(jobs), ..wanted() };
         let scan = scan_of(&wanted, &Facts { bytes, ..Facts::default() });
         assert_eq!((scan.segments, scan.ranges), expected, "{segments:?} {jobs} {bytes}");
     }

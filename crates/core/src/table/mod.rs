@@ -15,3 +15,4 @@ pub mod planner;
 pub mod ports;
 pub mod read;
 pub mod request;
+pub mod restore;

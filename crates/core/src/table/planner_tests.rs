@@ -23,7 +23,7 @@ fn wanted(method: Option<Who>) -> Wanted {
     Wanted {
         method,
         segments: Some(7),
-        ranges: None,
+        jobs: None,
         max_read_percent: None,
         consistent: false,
         compression: "zstd:1".to_owned(),

@@ -63,6 +63,25 @@ async fn an_empty_table_is_filled_and_keeps_its_definition() {
     case.assert_items(&items(10));
 }
 
+/// As with the role of the restore job: `docs/iam.md`.
+#[tokio::test]
+async fn who_may_not_ask_for_every_part_of_a_table_can_still_fill_it() {
+    let mut other = small();
+    other.create.insert("TableClass".to_owned(), json!("STANDARD"));
+    let case = Case::usual(10).with_table(&other, &[]).await;
+    case.tables.fail("DescribeTimeToLive", 1, ErrorClass::Credentials);
+    let plan = case.run().await.unwrap().plan;
+    assert_eq!(plan.differences, ["TableClass of the table is not as in the backup"]);
+    let says = |remark: &String| remark.contains("may not ask");
+    assert!(plan.remarks.iter().any(says), "{:?}", plan.remarks);
+    case.assert_items(&items(10));
+
+    let case = Case::usual(10).with_table(&other, &[]).await;
+    case.tables.fail("DescribeTimeToLive", 1, ErrorClass::Source);
+    assert_eq!(case.fails().await.class(), ErrorClass::Source);
+    case.assert_items(&[]);
+}
+
 #[tokio::test]
 async fn another_key_is_refused() {
     let mut other = small();

@@ -10,6 +10,7 @@
 //!    A table that was there keeps its definition.
 
 mod adapt;
+mod backup;
 mod control;
 mod import;
 mod item;
@@ -31,10 +32,13 @@ use autodump_core::compression::Algorithm;
 use autodump_core::ports::ObjectLocation;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
+use autodump_core::table::restore::{AWS_OWNED, TableRestoreOptions};
 use autodump_core::table::ports::{TableService, TableWriter};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
 use serde::Serialize;
+
+pub use autodump_core::table::restore::{MOST_WORKERS, Method};
 
 pub use self::plan::Plan;
 use self::state::State;
@@ -42,8 +46,6 @@ pub use self::watch::{Event, Log, Phase, Watcher};
 use self::work::Work;
 use crate::restore::SharedReader;
 
-/// The most workers.
-pub const MOST_WORKERS: u16 = 1_000;
 /// From how many bytes in the store `auto` lets DynamoDB import.
 pub const USUAL_IMPORT_FROM: u64 = 10 << 30;
 
@@ -97,18 +99,6 @@ pub struct DataObject {
     pub items: u64,
 }
 
-/// Who writes the items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Method {
-    /// DynamoDB, where it can and the data are large; else AutoDump.
-    #[default]
-    Auto,
-    /// AutoDump.
-    Write,
-    /// DynamoDB.
-    Import,
-}
-
 /// What encrypts a table that is made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Key {
@@ -156,6 +146,25 @@ impl Default for Options {
             prefix: TagPrefix::default(),
             mark: false,
             dry_run: false,
+        }
+    }
+}
+
+impl From<TableRestoreOptions> for Options {
+    fn from(asked: TableRestoreOptions) -> Self {
+        let usual = Self::default();
+        let key = asked.kms_key.map_or(Key::AsInBackup, |key| match key.as_str() {
+            AWS_OWNED => Key::AwsOwned,
+            _ => Key::Named(key),
+        });
+        Self {
+            method: asked.method,
+            workers: asked.workers.unwrap_or(usual.workers),
+            units_per_second: asked.max_write_rate.map(f64::from),
+            into_existing: asked.into_existing,
+            key,
+            dry_run: asked.dry_run,
+            ..usual
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autodump_core::Result;
 use autodump_core::compression::Algorithm;
+use autodump_core::{ErrorClass, Result};
 use autodump_core::ports::ObjectReader;
 use autodump_core::table::calls::{self, NOT_FOUND};
-use autodump_core::table::definition::Definition;
+use autodump_core::table::definition::{AutoScaling, Definition, VERSION};
 use autodump_core::table::ports::{Called, TableService};
-use autodump_core::table::{arn::TableArn, read};
+use autodump_core::table::{arn::TableArn, description, read};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::adapt::{Adapted, adapt};
 use super::{Backup, Method, Options, control, damaged, wrong};
@@ -89,7 +89,7 @@ pub(super) async fn make(
         plan.remarks = remarks_on_new(&backup.definition, options, imports);
         return Ok(Planned { plan, adapted: Some(adapted), imports, has_items: false });
     };
-    if there.keys()? != keys {
+    if there.definition.keys()? != keys {
         return Err(wrong(
             format!("the table {} has another key than the backup", target.name),
             "Restore into a table of another name",
@@ -108,6 +108,11 @@ pub(super) async fn make(
         "The table is there and keeps its own definition: of the backup's nothing is set"
             .to_owned(),
     );
+    if !there.whole {
+        plan.remarks.push(
+            "What the role may not ask about the table was not compared with the backup".to_owned(),
+        );
+    }
     if has_items {
         plan.remarks.push(
             "The table has items: those with the keys of items in the backup are replaced, and \
@@ -118,8 +123,15 @@ pub(super) async fn make(
     Ok(Planned { plan, adapted: None, imports, has_items })
 }
 
-/// The table's definition, if it is there.
-async fn look(service: &impl TableService, target: &TableArn) -> Result<Option<Definition>> {
+/// A table that is there.
+struct There {
+    definition: Definition,
+    /// All of its definition is known; else only what `DescribeTable` says.
+    whole: bool,
+}
+
+/// The table, if it is there.
+async fn look(service: &impl TableService, target: &TableArn) -> Result<Option<There>> {
     let input = json!({"TableName": target.name});
     let called = service.dynamodb("DescribeTable", input).await?;
     if matches!(&called, Called::Refused { code, .. } if code == NOT_FOUND) {
@@ -133,7 +145,34 @@ async fn look(service: &impl TableService, target: &TableArn) -> Result<Option<D
             "Check the region and the account that the restore runs with",
         ));
     }
-    read::read(service, &target.name).await.map(Some)
+    match read::read(service, &target.name).await {
+        Ok(definition) => Ok(Some(There { definition, whole: true })),
+        // Whoever may write a table need not be allowed to ask for its policy, and the like.
+        Err(error) if error.class() == ErrorClass::Credentials => {
+            Ok(Some(There { definition: described(&answer["Table"]), whole: false }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What `DescribeTable` says of a definition.
+fn described(table: &Value) -> Definition {
+    Definition {
+        version: VERSION,
+        table_arn: table["TableArn"].as_str().unwrap_or_default().to_owned(),
+        item_count: table["ItemCount"].as_u64().unwrap_or_default(),
+        table_size_bytes: table["TableSizeBytes"].as_u64().unwrap_or_default(),
+        create: description::create(table),
+        time_to_live: None,
+        point_in_time_recovery: None,
+        tags: Vec::new(),
+        resource_policy: None,
+        auto_scaling: AutoScaling::default(),
+        kinesis_streaming_destinations: Vec::new(),
+        contributor_insights: Vec::new(),
+        replicas: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 /// Whether DynamoDB imports, and why.
@@ -232,18 +271,20 @@ fn remarks_on_new(definition: &Definition, options: &Options, imports: bool) -> 
 }
 
 /// Parts in which a table that is there is not as the backup's was.
-fn differences(backup: &Definition, there: &Definition) -> Vec<String> {
+fn differences(backup: &Definition, there: &There) -> Vec<String> {
     let parts = |definition: &Definition| {
         let ignored =
             ["version", "tableArn", "itemCount", "tableSizeBytes", "create", "notes", "replicas"];
         let mut parts: BTreeMap<_, _> = definition.create.clone().into_iter().collect();
-        if let Ok(serde_json::Value::Object(all)) = serde_json::to_value(definition) {
+        if there.whole
+            && let Ok(Value::Object(all)) = serde_json::to_value(definition)
+        {
             parts.extend(all);
         }
         parts.retain(|name, _| !ignored.contains(&name.as_str()));
         parts
     };
-    let (old, new) = (parts(backup), parts(there));
+    let (old, new) = (parts(backup), parts(&there.definition));
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     names
         .into_iter()
