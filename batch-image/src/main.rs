@@ -14,6 +14,8 @@ mod environment;
 mod log;
 mod refusal;
 mod restore;
+mod restore_database;
+mod restore_table;
 mod stop;
 mod table;
 mod verify;

@@ -9,6 +9,7 @@ use autodump_core::{Error, ErrorClass, Result};
 
 pub(crate) mod dump;
 pub(crate) mod restore;
+mod restore_options;
 pub(crate) mod verify;
 
 const CA_BUNDLE: &str = "/etc/autodump/rds-ca-bundle.pem";

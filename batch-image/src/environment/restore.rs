@@ -4,21 +4,25 @@ use std::path::PathBuf;
 
 use autodump_aws::s3::Options;
 use autodump_core::ports::ObjectLocation;
-use autodump_core::restore::RestoreOptions;
+use autodump_core::source::Source;
+use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Variables;
+use super::restore_options::GivenOptions;
 
 /// The environment of one job.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) manifest: ObjectLocation,
-    /// The ARN or name of the secret of the database that is restored into.
+    /// The ARN or name of the secret of the database that is restored into, or of the table.
     pub(crate) to: String,
-    pub(crate) options: RestoreOptions,
+    pub(crate) options: GivenOptions,
+    pub(crate) tag_prefix: TagPrefix,
+    pub(crate) sources: Vec<Source>,
     pub(crate) ca_bundle: PathBuf,
     pub(crate) postgres_bin: Option<String>,
     pub(crate) scratch: PathBuf,
@@ -41,12 +45,12 @@ struct Input {
 }
 
 fn no_options() -> Value {
-    Value::Object(serde_json::Map::new())
+    Value::Object(Map::new())
 }
 
 impl Environment {
     pub(crate) fn read(variables: &Variables<'_>) -> Result<Self> {
-        let [text] = variables.all(["AUTODUMP_RESTORE"])?;
+        let [text, tag_prefix] = variables.all(["AUTODUMP_RESTORE", "AUTODUMP_TAG_PREFIX"])?;
         let input: Input = serde_json::from_str(&text).map_err(|error| {
             wrong(format!("the input of the restore (AUTODUMP_RESTORE) is not understood: {error}"))
         })?;
@@ -56,16 +60,21 @@ impl Environment {
         })?;
         // Without its value: what is no name may hold a password.
         let to = to.as_str().filter(|to| !to.trim().is_empty()).ok_or_else(|| {
-            wrong("to is empty or no text; it is the ARN or the name of a secret".to_owned())
+            wrong(
+                "to is empty or no text; it is the ARN or the name of a secret, or of a table"
+                    .to_owned(),
+            )
         })?;
         // Serde takes an array for options as well, and an empty one for none.
-        if !options.is_object() {
+        let Value::Object(options) = options else {
             return Err(wrong(format!("options is {options}, not an object")));
-        }
+        };
         Ok(Self {
             manifest: location,
             to: to.to_owned(),
-            options: RestoreOptions::parse(&options.to_string())?,
+            options: GivenOptions::new(options)?,
+            tag_prefix: TagPrefix::new(&tag_prefix)?,
+            sources: variables.sources()?,
             ca_bundle: variables.ca_bundle(),
             postgres_bin: variables.postgres_bin(),
             scratch: variables.scratch(),
@@ -93,6 +102,7 @@ fn location(uri: &str) -> Option<ObjectLocation> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use autodump_core::restore::RestoreOptions;
     use serde_json::json;
 
     use super::super::Verb;
@@ -102,7 +112,11 @@ mod tests {
     const MANIFEST: &str = "s3://backups/postgres/app/manifest.json";
 
     fn variables(input: &str) -> BTreeMap<&str, &str> {
-        BTreeMap::from([("AUTODUMP_VERB", "restore"), ("AUTODUMP_RESTORE", input)])
+        BTreeMap::from([
+            ("AUTODUMP_VERB", "restore"),
+            ("AUTODUMP_TAG_PREFIX", "autodump"),
+            ("AUTODUMP_RESTORE", input),
+        ])
     }
 
     fn environment(input: &Value) -> Result<Environment> {
@@ -119,17 +133,25 @@ mod tests {
         let read = environment(&input).unwrap();
         let ObjectLocation { bucket, key } = read.manifest;
         assert_eq!((bucket.as_str(), key.as_str()), ("backups", "postgres/app/manifest.json"));
-        assert_eq!((read.to.as_str(), read.options.jobs), ("staging/app", Some(3)));
+        assert_eq!(read.to, "staging/app");
+        assert_eq!(read.options.of_database().unwrap().jobs, Some(3));
+        assert_eq!((read.tag_prefix.as_str(), read.sources.len()), ("autodump", 0));
     }
 
     #[test]
     fn the_inputs_of_the_contract_are_read() {
         let smallest = environment(&golden()["smallest"]).unwrap();
-        assert_eq!(smallest.options, RestoreOptions::default());
+        assert_eq!(smallest.options.of_database().unwrap(), RestoreOptions::default());
         let largest = golden()["largest"].take();
         let read = environment(&largest).unwrap();
         assert_eq!(read.to, largest["to"].as_str().unwrap());
-        assert_eq!(serde_json::to_value(&read.options).unwrap(), largest["options"]);
+        let options = read.options.of_database().unwrap();
+        assert_eq!(serde_json::to_value(options).unwrap(), largest["options"]);
+        let table = golden()["table"].take();
+        let read = environment(&table).unwrap();
+        assert_eq!(read.to, table["to"].as_str().unwrap());
+        let options = read.options.of_table().unwrap();
+        assert_eq!(serde_json::to_value(options).unwrap(), table["options"]);
     }
 
     #[test]
@@ -163,18 +185,23 @@ mod tests {
         let wrong = [
             ("AUTODUMP_RESTORE", "", "the environment lacks AUTODUMP_RESTORE"),
             ("AUTODUMP_RESTORE", "{", "(AUTODUMP_RESTORE) is not understood"),
+            ("AUTODUMP_TAG_PREFIX", "", "the environment lacks AUTODUMP_TAG_PREFIX"),
+            ("AUTODUMP_SOURCES", "[{}]", "AUTODUMP_SOURCES is not as it should be"),
         ];
-        assert_refused(&variables("{}"), &wrong, Environment::read);
+        let smallest = golden()["smallest"].to_string();
+        assert_refused(&variables(&smallest), &wrong, Environment::read);
     }
 
     #[test]
     fn every_option_beside_the_options_is_refused_and_told_its_place() {
-        for (option, value) in golden()["largest"]["options"].as_object().unwrap() {
-            let mut input = golden()["smallest"].take();
-            input[option] = value.clone();
-            let error = environment(&input).unwrap_err();
-            assert!(error.what().contains(&format!("unknown field `{option}`")), "{error}");
-            assert!(error.hint().contains("is a field of options"), "{error}");
+        for kind in ["largest", "table"] {
+            for (option, value) in golden()[kind]["options"].as_object().unwrap() {
+                let mut input = golden()["smallest"].take();
+                input[option] = value.clone();
+                let error = environment(&input).unwrap_err();
+                assert!(error.what().contains(&format!("unknown field `{option}`")), "{error}");
+                assert!(error.hint().contains("is a field of options"), "{error}");
+            }
         }
     }
 

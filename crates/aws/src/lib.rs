@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod emf;
 pub mod executions;
 mod failure;
+pub mod identity;
 #[cfg(test)]
 mod replay;
 pub mod runs;

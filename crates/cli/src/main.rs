@@ -15,12 +15,18 @@ mod backup;
 mod cancel;
 mod place;
 mod restore;
+mod restore_database;
+mod restore_table;
+mod run;
 mod screen;
 mod show;
+mod show_table;
+mod stop;
 mod target;
 mod verify;
 
-/// Restores and verifies AutoDump's backups, and cancels runs.
+/// Restores and verifies AutoDump's backups, backs up and restores tables on request, and cancels
+/// runs.
 ///
 /// AWS is reached as its SDK is configured: environment, profile, or the role of the machine.
 #[derive(Debug, Parser)]
@@ -33,7 +39,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Cancel(cancel::Arguments),
-    Restore(restore::Arguments),
+    Restore(Box<restore::Arguments>),
+    Run(run::Arguments),
     Verify(verify::Arguments),
 }
 
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
     let json = match &cli.verb {
         Verb::Cancel(arguments) => arguments.json,
         Verb::Restore(arguments) => arguments.json,
+        Verb::Run(arguments) => arguments.json,
         Verb::Verify(arguments) => arguments.json,
     };
     match run(cli.verb) {
@@ -72,7 +80,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
         let stop = signals::requested()?;
         match verb {
             Verb::Cancel(arguments) => Box::pin(cancel::run(arguments, stop)).await,
-            Verb::Restore(arguments) => Box::pin(restore::run(arguments, stop)).await,
+            Verb::Restore(arguments) => Box::pin(restore::run(*arguments, stop)).await,
+            Verb::Run(arguments) => Box::pin(run::run(arguments, stop)).await,
             Verb::Verify(arguments) => Box::pin(verify::run(arguments, stop)).await,
         }
     })

@@ -1,76 +1,45 @@
 //! `autodump restore`.
 
+use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use autodump_aws::config;
-use autodump_aws::database::Access;
 use autodump_aws::s3::S3Store;
-use autodump_aws::secrets::Secrets;
-use autodump_core::Result;
-use autodump_core::pattern::Pattern;
 use autodump_core::ports::ObjectLocation;
-use autodump_core::restore::RestoreOptions;
-use autodump_dump::restore::{Restore, run as restore};
+use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::object::{AnyManifest, read_any_manifest};
 use clap::Args;
 
 use crate::backup;
 use crate::place::Place;
-use crate::screen::Screen;
-use crate::show;
+use crate::restore_database::{self, DatabaseArguments};
+use crate::restore_table::{self, TableArguments};
+use crate::stop::or_stopped;
 use crate::target::Target;
 
-/// Restores a backup into a database, straight from S3.
+/// Restores a backup, straight from S3, into a database or a DynamoDB table.
 ///
-/// Rows are loaded by several connections at once and compared with the manifest on the way.
-/// Nothing is changed before backup and database were looked at.
+/// The manifest says of what the backup is. What is read is compared with it on the way. Nothing
+/// is changed before backup and target were looked at.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Arguments {
     /// The backup's manifest: `s3://BUCKET/…/manifest.json`.
     #[arg(value_parser = backup::manifest)]
     manifest: ObjectLocation,
-    /// The database: a secret's ARN or name, or postgres://USER@HOST:PORT/DATABASE?sslmode=…
-    /// with the password in PGPASSWORD.
-    #[arg(long, value_name = "SECRET|URL")]
-    to: String,
-    /// Connections that load rows at once, 1 to 64; else twice the processors, at most 16.
-    #[arg(long, value_name = "N")]
-    jobs: Option<u16>,
-    /// Only this table, with what belongs to it and what it needs; patterns as in psql. May be
-    /// repeated.
-    #[arg(long = "table", value_name = "PATTERN", value_parser = Pattern::table)]
-    tables: Vec<Pattern>,
-    /// Only what is in this schema. May be repeated.
-    #[arg(long = "schema", value_name = "PATTERN", value_parser = Pattern::schema)]
-    schemas: Vec<Pattern>,
-    /// No rows.
-    #[arg(long, conflicts_with = "data_only")]
-    schema_only: bool,
-    /// Nothing but rows, into tables that are there, and empty unless --allow-non-empty.
-    #[arg(long, conflicts_with_all = ["clean", "create"])]
-    data_only: bool,
-    /// The role that restores owns everything.
-    #[arg(long)]
-    no_owner: bool,
-    /// No GRANT and REVOKE.
-    #[arg(long)]
-    no_privileges: bool,
-    /// Make the database first.
-    #[arg(long)]
-    create: bool,
-    /// Drop first what the backup has too.
-    #[arg(long)]
-    clean: bool,
-    /// Restore although something is there.
-    #[arg(long)]
-    allow_non_empty: bool,
-    /// Look at backup and database, say what would be done, and do nothing.
+    /// Of a database: a secret's ARN or name, or postgres://USER@HOST:PORT/DATABASE?sslmode=…
+    /// with the password in PGPASSWORD. Of a table: its name or ARN, else the name that it had.
+    #[arg(long, value_name = "SECRET|URL|TABLE")]
+    to: Option<String>,
+    /// Look at backup and target, say what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
     /// Write events and the result as JSON, one a line.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[command(flatten)]
+    table: TableArguments,
     #[command(flatten)]
     place: Place,
 }
@@ -80,35 +49,89 @@ pub(crate) async fn run(
     arguments: Arguments,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<ExitCode> {
-    let options = RestoreOptions {
-        jobs: arguments.jobs,
-        tables: arguments.tables,
-        schemas: arguments.schemas,
-        schema_only: arguments.schema_only,
-        data_only: arguments.data_only,
-        no_owner: arguments.no_owner,
-        no_privileges: arguments.no_privileges,
-        create: arguments.create,
-        clean: arguments.clean,
-        allow_non_empty: arguments.allow_non_empty,
-        dry_run: arguments.dry_run,
-    }
-    .checked()?;
-    let to = Target::read(&arguments.to)?;
+    let Arguments { manifest: at, to, dry_run, json, database, table, place } = arguments;
+    let given = (database.given(), table.given());
+    check(&given.0, &given.1, to.as_deref())?;
+    let database = database.options(dry_run)?;
+    let (options, site) = (table.options(dry_run)?, table.site()?);
     let config = config::load().await?;
-    let postgres = arguments.place.postgres();
-    let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
-    let screen = Arc::new(Screen::new(arguments.json));
-    let order = Restore {
-        postgres: &postgres,
-        reader: S3Store::new(&config, backup::options()),
-        access: Arc::new(to.reached(by_secret)?),
-        manifest: arguments.manifest,
-        options,
-        watcher: Arc::<Screen>::clone(&screen),
-    };
-    let outcome = restore(&order, stop).await;
-    screen.end();
-    show::restored(&outcome?, arguments.json);
-    Ok(ExitCode::SUCCESS)
+    let store = S3Store::new(&config, backup::options());
+    let mut stop = pin!(stop);
+    match or_stopped(stop.as_mut(), read_any_manifest(&store, &at)).await? {
+        AnyManifest::Database(_) => {
+            none_of("a database", &given.1, "DynamoDB tables")?;
+            let to = to.as_deref().map(Target::read).transpose()?.ok_or_else(unnamed)?;
+            let order = restore_database::Order { at, to, options: database, json };
+            Box::pin(restore_database::run(&config, store, &place, order, stop)).await
+        }
+        AnyManifest::Table(manifest) => {
+            none_of("a DynamoDB table", &given.0, "databases")?;
+            let order = restore_table::Order { at, manifest, to, site, options, json };
+            Box::pin(restore_table::run(&config, store, order, stop)).await
+        }
+    }
+}
+
+/// What no backup fits is refused before it is looked at.
+fn check(database: &[&str], table: &[&str], to: Option<&str>) -> Result<()> {
+    if let (Some(one), Some(other)) = (database.first(), table.first()) {
+        return Err(wrong(
+            format!("{one} goes with databases, and {other} with DynamoDB tables"),
+            "A backup is of one of them: leave the other's options out",
+        ));
+    }
+    if let Some(url) = to.filter(|to| to.contains("://")) {
+        Target::read(url)?;
+        if let Some(option) = table.first() {
+            return Err(wrong(
+                format!("--to is the URL of a database, and {option} goes with DynamoDB tables"),
+                "Leave it out, or name a table",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn none_of(what: &str, given: &[&str], others: &str) -> Result<()> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let names = given.join(", ");
+    let hint = format!("Leave out what goes with {others} alone");
+    Err(wrong(format!("the backup is of {what}, and {names} was given"), hint))
+}
+
+fn unnamed() -> Error {
+    wrong(
+        "the backup is of a database, and --to was not given",
+        "Name the database to restore into by a secret or a URL",
+    )
+}
+
+fn wrong(what: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::new(ErrorClass::Configuration, what, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_both_kinds_are_refused_whatever_the_backup_is() {
+        let error = check(&["--jobs"], &["--workers"], Some("x")).unwrap_err();
+        assert_eq!(error.what(), "--jobs goes with databases, and --workers with DynamoDB tables");
+        let error = check(&[], &["--region"], Some("postgres://u@h/d")).unwrap_err();
+        assert!(error.what().contains("--region goes with DynamoDB tables"), "{error}");
+        let error = check(&[], &[], Some("postgres://u:geheim@h/d")).unwrap_err();
+        assert!(!error.to_string().contains("geheim"), "{error}");
+        assert!(check(&["--jobs"], &[], Some("postgres://u@h/d")).is_ok());
+        assert!(check(&[], &["--workers"], None).is_ok());
+    }
+
+    #[test]
+    fn options_of_the_other_kind_are_named() {
+        let error = none_of("a database", &["--workers", "--region"], "tables").unwrap_err();
+        assert!(error.what().contains("--workers, --region was given"), "{error}");
+        assert!(none_of("a database", &[], "tables").is_ok());
+    }
 }

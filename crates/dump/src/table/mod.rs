@@ -20,6 +20,7 @@ mod page;
 mod place;
 pub mod range;
 mod replay;
+pub mod requested;
 pub mod restore;
 pub mod so_far;
 pub mod summary;

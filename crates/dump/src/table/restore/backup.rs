@@ -29,11 +29,8 @@ impl Backup {
             let compression = &manifest.method.compression;
             broken(format!("{} has the compression {compression:?}, which {why}", uri(at)))
         })?;
-        let objects: Vec<_> = manifest
-            .objects
-            .iter()
-            .map(|object| moved.object(object))
-            .collect::<Result<_>>()?;
+        let objects: Vec<_> =
+            manifest.objects.iter().map(|object| moved.object(object)).collect::<Result<_>>()?;
         let items: u64 = objects.iter().map(|object| object.items).sum();
         if items != manifest.items {
             let expected = manifest.items;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use autodump_core::compression::Algorithm;
-use autodump_core::{ErrorClass, Result};
 use autodump_core::ports::ObjectReader;
 use autodump_core::table::calls::{self, NOT_FOUND};
 use autodump_core::table::definition::{AutoScaling, Definition, VERSION};
 use autodump_core::table::ports::{Called, TableService};
 use autodump_core::table::{arn::TableArn, description, read};
+use autodump_core::{ErrorClass, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
