@@ -16,7 +16,7 @@ import { jobDefinition, make, readJson, stateMachine, Template, template } from 
 
 const made = template();
 const machine = definition(made, 'restore');
-const { smallest, largest } = readJson('contract', 'restore-input.json');
+const { smallest, largest, table } = readJson('contract', 'restore-input.json');
 const { exitCodes } = readJson('contract', 'exit-codes.json');
 
 const CHECK = 'Is the input whole?';
@@ -76,6 +76,12 @@ describe('a restore', () => {
     expect(JSON.parse(environment.AUTODUMP_RESTORE)).toEqual(largest);
     expect(submitted(largest).JobName).toBe('run');
     expect(submitted(largest).JobDefinition).toBe(jobDefinition(made, 'restore').JobDefinitionName);
+  });
+
+  test('of a table gives its job all that it was given', () => {
+    expect(run(table).path).toEqual([CHECK, ...FILL, RESTORE, 'Restore complete']);
+    expect(JSON.parse(environmentOf(table).AUTODUMP_RESTORE)).toEqual(table);
+    expect(sizeOf(table)).toEqual([table.job.vcpu, table.job.memory]);
   });
 
   test.each([
