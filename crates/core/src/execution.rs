@@ -1,6 +1,6 @@
 //! One run of one target: its input and its name.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -76,8 +76,24 @@ pub fn name(resource_arn: &str, tag_hash: &TagHash, when: DateTime<Utc>) -> Stri
         hasher.update(format!("{}:{text},", text.len()));
     }
     let digest = hex::encode(&hasher.finalize()[..10]);
-    let readable = layout::readable(resource_arn, '-', READABLE);
-    format!("{readable}-{start}-{digest}")
+    format!("{}-{start}-{digest}", readable(resource_arn))
+}
+
+/// The part of an execution's [`name`] that is made of its target alone, from the target's ARN or
+/// its name. Targets may share it.
+#[must_use]
+pub fn readable(target: &str) -> String {
+    layout::readable(target, '-', READABLE)
+}
+
+/// The readable part of a name that [`name`] made, and the start of its run; `None` for others.
+#[must_use]
+pub fn parts(name: &str) -> Option<(&str, DateTime<Utc>)> {
+    let (rest, digest) = name.rsplit_once('-')?;
+    let (readable, start) = rest.rsplit_once('-')?;
+    let is_digest = digest.len() == 20 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+    let start = NaiveDateTime::parse_from_str(start, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
+    is_digest.then_some((readable, start))
 }
 
 #[cfg(test)]
@@ -130,10 +146,20 @@ mod tests {
                 prop_assert!(name.len() <= 80, "{} characters", name.len());
                 prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
                 prop_assert!(name.as_bytes()[0].is_ascii_alphanumeric(), "{name}");
+                prop_assert_eq!(parts(&name), Some((readable(&arn).as_str(), when)));
                 if let Some(other) = seen.insert(name, run.clone()) {
                     prop_assert_eq!(other, run);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_somebody_else_gave_has_no_parts() {
+        assert_eq!(readable("prod/app"), "prod-app");
+        for name in ["", "x", "by-hand", "orders-20261122T080000Z", "orders-20261122T080000Z-0123"]
+        {
+            assert_eq!(parts(name), None, "{name}");
         }
     }
 

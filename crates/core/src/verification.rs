@@ -93,6 +93,9 @@ pub struct Verification {
     pub seen: Seen,
     /// What was not as it should be, each in a sentence.
     pub problems: Vec<String>,
+    /// What the level includes and was not looked at all the same, each in a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<String>,
 }
 
 /// How much was looked at.

@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use autodump_core::verification::Seen;
+use autodump_core::ports::ObjectLocation;
+use autodump_core::verification::{Level, Seen, Verification};
+use chrono::{DateTime, Utc};
 
 use super::watch::{Event, Watched};
+use crate::object::uri;
 
 /// How many problems are named; the others are counted.
 const NAMED: usize = 100;
@@ -49,8 +52,32 @@ impl Found {
         self.problems().is_empty()
     }
 
+    /// The result, as of the moment when it began.
+    pub(super) fn into_verification(
+        self,
+        manifest: &ObjectLocation,
+        level: Level,
+        started_at: DateTime<Utc>,
+    ) -> Verification {
+        let seen = self.seen();
+        let problems = self.into_problems();
+        Verification {
+            version: 1,
+            manifest: uri(manifest),
+            level,
+            passed: problems.is_empty(),
+            started_at,
+            finished_at: started_at,
+            autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
+            restored_into: None,
+            seen,
+            problems,
+            unchecked: Vec::new(),
+        }
+    }
+
     /// All problems, in a stable order.
-    pub(super) fn into_problems(self) -> Vec<String> {
+    fn into_problems(self) -> Vec<String> {
         let unnamed = self.unnamed.into_inner();
         let mut problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         problems.sort_unstable();

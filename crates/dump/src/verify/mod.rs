@@ -8,7 +8,7 @@
 //!   relation has to be, and the rows of each table are read, hashed and compared.
 //!
 //! What is wrong with the backup is a problem in the result. An error says that it could not be
-//! found out.
+//! found out. Backups of tables: [`table`].
 
 mod altered;
 mod archive;
@@ -24,6 +24,7 @@ mod programs;
 mod restored;
 mod result;
 mod server;
+pub mod table;
 mod trial;
 mod watch;
 
@@ -32,7 +33,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use autodump_core::ports::{Content, DatabaseAccess, ObjectLocation};
+use autodump_core::ports::{Content, DatabaseAccess, ObjectLocation, ObjectReader};
 use autodump_core::verification::{Level, Verification};
 use autodump_core::{Error, ErrorClass, Result};
 use chrono::{DateTime, Utc};
@@ -159,27 +160,15 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
                 _ => None,
             }
         };
-        let seen = found.seen();
-        let problems = found.into_problems();
-        Ok(Verification {
-            version: 1,
-            manifest: format!("s3://{}/{}", self.manifest.bucket, self.manifest.key),
-            level: self.level,
-            passed: problems.is_empty(),
-            started_at,
-            finished_at: (self.now)(),
-            autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
-            restored_into,
-            seen,
-            problems,
-        })
+        let verification = found.into_verification(&self.manifest, self.level, started_at);
+        Ok(Verification { finished_at: (self.now)(), restored_into, ..verification })
     }
 
     /// Reads the backup as far as the level asks for.
     async fn read(&self, found: &Found) -> Result<Option<(Backup, Toc)>> {
         let backup = match Backup::open(&self.reader, &self.manifest).await {
             Ok(backup) => backup,
-            Err(error) if self.has_damaged_manifest(&error).await? => {
+            Err(error) if is_damaged(&self.reader, &self.manifest, &error).await? => {
                 found.problem(error.what());
                 return Ok(None);
             }
@@ -209,25 +198,6 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
         Ok(toc.map(|toc| (backup, toc)))
     }
 
-    /// Whether it could not be opened because of what it says: it is there, and does not say that
-    /// another version wrote it.
-    async fn has_damaged_manifest(&self, error: &Error) -> Result<bool> {
-        if error.class() != ErrorClass::Verification {
-            return Ok(false);
-        }
-        let mut content = self.reader.get(&self.manifest, None).await?;
-        let mut bytes = Vec::new();
-        while let Some(more) = content.next().await? {
-            bytes.extend_from_slice(&more);
-            if bytes.len() > LONGEST {
-                return Ok(true);
-            }
-        }
-        let value = serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null);
-        let version = value.get("version").and_then(serde_json::Value::as_u64);
-        Ok(version.is_none_or(|version| version <= VERSION))
-    }
-
     /// Logs objects in the archive's directory that the manifest does not know: whoever
     /// restores without AutoDump copies them too, and `pg_restore` does not look at them.
     async fn note_strangers(&self, backup: &Backup) {
@@ -245,6 +215,29 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
             Err(error) => tracing::info!(what = error.what(), "the archive is not listed"),
         }
     }
+}
+
+/// Whether a manifest could not be read because of what it says: it is there, and does not say
+/// that another version wrote it.
+async fn is_damaged<R: ObjectReader>(
+    reader: &R,
+    manifest: &ObjectLocation,
+    error: &Error,
+) -> Result<bool> {
+    if error.class() != ErrorClass::Verification {
+        return Ok(false);
+    }
+    let mut content = reader.get(manifest, None).await?;
+    let mut bytes = Vec::new();
+    while let Some(more) = content.next().await? {
+        bytes.extend_from_slice(&more);
+        if bytes.len() > LONGEST {
+            return Ok(true);
+        }
+    }
+    let value = serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null);
+    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    Ok(version.is_none_or(|version| version <= VERSION))
 }
 
 /// An error about what is around the backup.

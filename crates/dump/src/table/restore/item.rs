@@ -12,25 +12,25 @@ use serde_json::value::RawValue;
 
 /// An item to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Its JSON text, as it came.
-    pub(super) text: Bytes,
+    pub(crate) text: Bytes,
     /// Its key: equal to another's if DynamoDB takes the two for the same. Numbers are compared
     /// by their text, since DynamoDB gives equal ones the same.
-    pub(super) key: Vec<u8>,
+    pub(crate) key: Vec<u8>,
 }
 
 impl Item {
     /// Which of `workers` writes it: always the same one, so that of two of an object with the
     /// same key the later is written later.
-    pub(super) fn worker(&self, workers: usize) -> usize {
+    pub(crate) fn worker(&self, workers: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         self.key.hash(&mut hasher);
         usize::try_from(hasher.finish() % workers.max(1) as u64).unwrap_or_default()
     }
 
     /// What writing it takes, in write units; rather more, since its text is longer than it.
-    pub(super) fn units(text: &Bytes) -> f64 {
+    pub(crate) fn units(text: &Bytes) -> f64 {
         let units = text.len().div_ceil(1024).max(1);
         f64::from(u32::try_from(units).unwrap_or(u32::MAX))
     }
@@ -44,18 +44,18 @@ struct Line<'a> {
 
 /// Reads lines of a table whose key has these attributes: names and types.
 #[derive(Debug, Clone)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     keys: Vec<(String, String)>,
 }
 
 impl Reader {
-    pub(super) const fn new(keys: Vec<(String, String)>) -> Self {
+    pub(crate) const fn new(keys: Vec<(String, String)>) -> Self {
         Self { keys }
     }
 
     /// The item of a line, or what is wrong with it: a sentence fragment without a value, since
     /// values belong to customers.
-    pub(super) fn read(&self, line: &[u8]) -> Result<Item, String> {
+    pub(crate) fn read(&self, line: &[u8]) -> Result<Item, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| told(&error))?;
         let text = line.item.get();
         let mut parser = serde_json::Deserializer::from_str(text);

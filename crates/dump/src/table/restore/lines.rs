@@ -6,17 +6,17 @@ use super::damaged;
 
 /// The longest line that is read. An item has at most 400 KB; its text has more, and never 16
 /// times as much.
-pub(super) const LONGEST: usize = 8 << 20;
+pub(crate) const LONGEST: usize = 8 << 20;
 
 /// What was not yet the whole of a line.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     held: Vec<u8>,
 }
 
 impl Lines {
     /// Hands over every line that is whole by now, without its end. Empty ones are passed over.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         mut piece: &[u8],
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// Hands over what follows the last line's end, if anything.
-    pub(super) fn finish(self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn finish(self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         given(&self.held, take)
     }
 
