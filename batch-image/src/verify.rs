@@ -9,18 +9,20 @@ use autodump_aws::database::Access;
 use autodump_aws::s3::S3Store;
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::secret::EngineName;
+use autodump_core::table::planner;
+use autodump_core::tags::Kind;
 use autodump_core::verification::Verification;
 use autodump_core::{Error, ErrorClass, Result, layout};
 use autodump_dump::engine::Postgres;
-use autodump_dump::restore::read_manifest;
-use autodump_dump::verify::{self, Verify, write_result};
+use autodump_dump::object::{AnyManifest, read_any_manifest};
+use autodump_dump::verify::{self, Verify, table, write_result};
 
 use crate::environment::Variables;
 use crate::environment::verify::Environment;
 use crate::processors;
 use crate::stop::or_stopped;
 
-/// There is one engine, and none has servers of its own to verify against but this.
+/// There is one engine of databases, and none has servers of its own to verify against but this.
 const ENGINE: EngineName = EngineName::Postgres;
 
 pub(crate) async fn run(
@@ -31,27 +33,15 @@ pub(crate) async fn run(
     let config = config::load().await?;
     let store = S3Store::new(&config, environment.store_options.clone());
     let backups = or_stopped(stop.as_mut(), find(&store, &environment)).await?;
-    let bin = environment.postgres_bin.as_deref();
-    // No certificate is checked: the only server is one of our own, on loopback.
-    let postgres = Postgres::new(bin, "", &environment.scratch);
     let mut outcome = Outcome::default();
     for manifest in backups {
-        let verify = Verify {
-            postgres: &postgres,
-            reader: store.clone(),
-            manifest,
-            level: environment.level,
-            server: None::<Arc<Access>>,
-            jobs: u16::try_from(processors()).unwrap_or(u16::MAX).clamp(2, 16),
-            now: || SystemTime::now().into(),
-        };
-        match verify::run(&verify, stop.as_mut()).await {
+        match verified(&environment, &store, &manifest, stop.as_mut()).await {
             Ok(verification) => {
                 log(&verification);
                 if !verification.passed {
                     outcome.failed.push(verification.manifest.clone());
                 }
-                let written = write_result(&store, &verify.manifest, &verification).await;
+                let written = write_result(&store, &manifest, &verification).await;
                 outcome.note(written.map(drop), "the result of a verification was not written");
             }
             Err(error) if error.class() == ErrorClass::Interrupted => return Err(error),
@@ -61,6 +51,26 @@ pub(crate) async fn run(
     outcome.result()
 }
 
+async fn verified(
+    environment: &Environment,
+    store: &S3Store,
+    manifest: &ObjectLocation,
+    stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+) -> Result<Verification> {
+    let (reader, manifest, level) = (store.clone(), manifest.clone(), environment.level);
+    let jobs = u16::try_from(processors()).unwrap_or(u16::MAX).clamp(2, 16);
+    let now = || SystemTime::now().into();
+    if environment.is_of_table() {
+        return table::run(&table::Verify { reader, manifest, level, jobs, now }, stop).await;
+    }
+    let bin = environment.postgres_bin.as_deref();
+    // No certificate is checked: the only server is one of our own, on loopback.
+    let postgres = &Postgres::new(bin, "", &environment.scratch);
+    let server = None::<Arc<Access>>;
+    let verify = Verify { postgres, reader, manifest, level, server, jobs, now };
+    verify::run(&verify, stop).await
+}
+
 /// The manifests of this execution. One that cannot be read is among them: whose it is, nobody
 /// knows, but it is of this target's run, and a backup is damaged. The buckets that cannot be
 /// looked at matter only if there is none elsewhere.
@@ -68,8 +78,8 @@ async fn find<R: ObjectReader>(
     store: &R,
     environment: &Environment,
 ) -> Result<Vec<ObjectLocation>> {
-    let Environment { resource_arn, start, execution_arn, .. } = environment;
-    let prefix = runs(&layout::run_directory(ENGINE.as_str(), resource_arn, *start, ""));
+    let execution_arn = &environment.execution_arn;
+    let prefix = environment.runs();
     let mut found = Vec::new();
     let mut failure = None;
     for bucket in &environment.buckets {
@@ -107,8 +117,8 @@ async fn manifests<R: ObjectReader>(
             continue;
         }
         let location = ObjectLocation { bucket: bucket.to_owned(), key: listed.key };
-        match read_manifest(store, &location).await {
-            Ok(manifest) if manifest.execution_arn != execution_arn => {}
+        match read_any_manifest(store, &location).await.map(execution) {
+            Ok(execution) if execution != execution_arn => {}
             Ok(_) => found.push(location),
             Err(error) if error.class() == ErrorClass::Verification => {
                 tracing::error!(what = error.what(), "a manifest of this start is broken");
@@ -120,25 +130,47 @@ async fn manifests<R: ObjectReader>(
     Ok(found)
 }
 
-/// What the directories of all attempts of a run begin with, from that of any attempt.
-fn runs(directory: &str) -> String {
-    directory.rsplit_once('-').map_or_else(String::new, |(run, _)| format!("{run}-"))
+fn execution(manifest: AnyManifest) -> String {
+    match manifest {
+        AnyManifest::Database(manifest) => manifest.execution_arn,
+        AnyManifest::Table(manifest) => manifest.execution_arn,
+    }
+}
+
+impl Environment {
+    fn is_of_table(&self) -> bool {
+        Kind::of(&self.resource_arn) == Some(Kind::Table)
+    }
+
+    /// What the directories of all attempts of the run begin with. All attempts at a table share
+    /// one.
+    fn runs(&self) -> String {
+        let Self { resource_arn, start, execution_arn, .. } = self;
+        if self.is_of_table() {
+            return planner::directory(resource_arn, *start, execution_arn);
+        }
+        let any = layout::run_directory(ENGINE.as_str(), resource_arn, *start, "");
+        any.rsplit_once('-').map_or_else(String::new, |(run, _)| format!("{run}-"))
+    }
 }
 
 fn is_manifest(key: &str, prefix: &str) -> bool {
-    let rest = key.strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
-    rest.is_some_and(|(_, name)| name == layout::MANIFEST)
+    let Some(rest) = key.strip_prefix(prefix) else { return false };
+    let name = if prefix.ends_with('/') { Some(rest) } else { rest.split_once('/').map(|r| r.1) };
+    name == Some(layout::MANIFEST)
 }
 
 fn log(verification: &Verification) {
     let Verification { manifest, level, passed, seen, .. } = verification;
     let problems = serde_json::to_string(&verification.problems).unwrap_or_default();
+    let unchecked = serde_json::to_string(&verification.unchecked).unwrap_or_default();
     let seconds = (verification.finished_at - verification.started_at).num_seconds();
     tracing::info!(
         manifest,
         %level,
         passed,
         problems,
+        unchecked,
         objects = seen.objects,
         bytes = seen.bytes,
         tables = seen.tables,

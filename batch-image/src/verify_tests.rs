@@ -4,13 +4,18 @@ use serde_json::Value;
 use super::*;
 use crate::environment::Variables;
 
+const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
 const ARN: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
 
 fn environment() -> Environment {
+    environment_of(ARN)
+}
+
+fn environment_of(arn: &str) -> Environment {
     Environment::read(&Variables(&|name| {
         let value = match name {
             "AUTODUMP_BUCKETS" => "first second",
-            "AUTODUMP_RESOURCE_ARN" => ARN,
+            "AUTODUMP_RESOURCE_ARN" => arn,
             "AUTODUMP_START" => "2026-11-22T08:00:00Z",
             "AUTODUMP_EXECUTION_ARN" => "arn:this",
             "AUTODUMP_VERIFY" => "checksum",
@@ -73,6 +78,34 @@ async fn a_manifest_that_cannot_be_read_counts() {
     put(&store, "first", &format!("{}manifest.json", run("1")), "arn:other");
     let broken = break_manifest(&store, "second", &format!("{}manifest.json", run("2")));
     assert_eq!(find(&store, &environment).await.unwrap(), [broken]);
+}
+
+#[tokio::test]
+async fn the_one_manifest_of_a_table_is_found() {
+    let (store, environment) = (MemoryStore::default(), environment_of(TABLE));
+    let error = find(&store, &environment).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Verification);
+    let directory = |start, execution| planner::directory(TABLE, start, execution);
+    let here = directory(environment.start, "arn:this");
+    let golden = include_str!("../../contract/table-manifest.json");
+    let mut manifest: Value = serde_json::from_str(golden).unwrap();
+    manifest["executionArn"] = "arn:this".into();
+    let later = environment.start + chrono::Duration::hours(1);
+    for directory in [
+        here.clone(),
+        format!("{here}data/"),
+        directory(environment.start, "arn:other"),
+        directory(later, "arn:this"),
+    ] {
+        let key = format!("{directory}manifest.json");
+        let location = ObjectLocation { bucket: "first".to_owned(), key };
+        store.put(&location, manifest.to_string());
+    }
+    let key = format!("{here}manifest.json");
+    let expected = [ObjectLocation { bucket: "first".to_owned(), key: key.clone() }];
+    assert_eq!(find(&store, &environment).await.unwrap(), expected);
+    assert_eq!(break_manifest(&store, "first", &key), expected[0]);
+    assert_eq!(find(&store, &environment).await.unwrap(), expected);
 }
 
 /// Puts a manifest there that is cut off.

@@ -21,12 +21,13 @@ mod run;
 mod screen;
 mod show;
 mod show_table;
+mod status;
 mod stop;
 mod target;
 mod verify;
 
-/// Restores and verifies AutoDump's backups, backs up and restores tables on request, and cancels
-/// runs.
+/// Restores and verifies AutoDump's backups, backs up tables on request, shows runs and cancels
+/// them.
 ///
 /// AWS is reached as its SDK is configured: environment, profile, or the role of the machine.
 #[derive(Debug, Parser)]
@@ -41,6 +42,7 @@ enum Verb {
     Cancel(cancel::Arguments),
     Restore(Box<restore::Arguments>),
     Run(run::Arguments),
+    Status(status::Arguments),
     Verify(verify::Arguments),
 }
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Cancel(arguments) => arguments.json,
         Verb::Restore(arguments) => arguments.json,
         Verb::Run(arguments) => arguments.json,
+        Verb::Status(arguments) => arguments.json,
         Verb::Verify(arguments) => arguments.json,
     };
     match run(cli.verb) {
@@ -82,6 +85,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Cancel(arguments) => Box::pin(cancel::run(arguments, stop)).await,
             Verb::Restore(arguments) => Box::pin(restore::run(*arguments, stop)).await,
             Verb::Run(arguments) => Box::pin(run::run(arguments, stop)).await,
+            Verb::Status(arguments) => Box::pin(status::run(arguments, stop)).await,
             Verb::Verify(arguments) => Box::pin(verify::run(arguments, stop)).await,
         }
     })

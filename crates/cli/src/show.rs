@@ -138,6 +138,9 @@ pub(crate) fn verification(verification: &Verification, json: bool) {
     for problem in &verification.problems {
         println!("  {problem}");
     }
+    for what in &verification.unchecked {
+        println!("  not looked at: {what}");
+    }
 }
 
 /// What was cancelled.

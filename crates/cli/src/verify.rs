@@ -1,5 +1,6 @@
 //! `autodump verify`.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,10 +9,11 @@ use autodump_aws::config;
 use autodump_aws::database::Access;
 use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
-use autodump_core::ports::ObjectLocation;
+use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result};
-use autodump_dump::verify::{Verify, run_watched};
+use autodump_dump::object::{AnyManifest, read_any_manifest};
+use autodump_dump::verify::{Verify, run_watched, table};
 use clap::Args;
 
 use crate::backup;
@@ -30,7 +32,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = backup::manifest)]
     manifest: ObjectLocation,
     /// How far: checksum (every object is read and compared), archive (every data file is
-    /// decompressed, its rows are counted and hashed), restore (and restored, and compared there).
+    /// decompressed, its rows are counted and hashed), restore (and restored, and compared there;
+    /// not for DynamoDB tables).
     #[arg(long, default_value = "archive", value_parser = level)]
     level: Level,
     /// With level restore: a server to restore into, as a secret or a URL. A database is made
@@ -63,18 +66,20 @@ pub(crate) async fn run(
     let config = config::load().await?;
     let postgres = arguments.place.postgres();
     let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
-    let server = server.map(|server| server.reached(by_secret)).transpose()?;
-    let order = Verify {
-        postgres: &postgres,
-        reader: S3Store::new(&config, backup::options()),
-        manifest: arguments.manifest,
-        level: arguments.level,
-        server: server.map(Arc::new),
-        jobs: arguments.jobs,
-        now: || SystemTime::now().into(),
-    };
+    let server = server.map(|server| server.reached(by_secret)).transpose()?.map(Arc::new);
+    let Arguments { manifest, level, jobs, .. } = arguments;
+    let reader = S3Store::new(&config, backup::options());
+    let now = || SystemTime::now().into();
     let screen = Arc::new(Screen::new(arguments.json));
-    let outcome = run_watched(&order, screen.clone(), stop).await;
+    let mut stop = pin!(stop);
+    let outcome = if is_of_table(&reader, &manifest, stop.as_mut()).await? {
+        let order = table::Verify { reader, manifest, level, jobs, now };
+        table::run_watched(&order, screen.clone(), stop).await
+    } else {
+        let postgres = &postgres;
+        let order = Verify { postgres, reader, manifest, level, server, jobs, now };
+        run_watched(&order, screen.clone(), stop).await
+    };
     screen.end();
     let verification = outcome?;
     show::verification(&verification, arguments.json);
@@ -82,6 +87,26 @@ pub(crate) async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(ErrorClass::Verification.exit_code()))
+}
+
+/// Whether a manifest is that of a table. What is wrong with it, its verification says.
+async fn is_of_table<R: ObjectReader>(
+    reader: &R,
+    manifest: &ObjectLocation,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<bool> {
+    tokio::select! {
+        read = read_any_manifest(reader, manifest) => match read {
+            Ok(manifest) => Ok(matches!(manifest, AnyManifest::Table(_))),
+            Err(error) if error.class() == ErrorClass::Verification => Ok(false),
+            Err(error) => Err(error),
+        },
+        () = stop => Err(Error::new(
+            ErrorClass::Interrupted,
+            "you stopped it before the backup was verified",
+            "Start it again if that was not meant",
+        )),
+    }
 }
 
 /// A level that finds something out.

@@ -224,6 +224,9 @@ fn a_wrong_command_line_is_one_of_configuration() {
         (&["restore", MANIFEST, "--to", "x", "--jobs", "65"], "allowed are 1 to 64"),
         (&["verify", MANIFEST, "--level", "full"], "level of verification"),
         (&["verify", MANIFEST, "--server", "x"], "Give --level restore too"),
+        (&["status"], "Give --state-machine or set AUTODUMP_STATE_MACHINE_ARN"),
+        (&["status", "--state-machine", "AutoDump"], "is no ARN of a state machine"),
+        (&["status", "--limit", "0"], "0 is not in 1..=1000"),
     ] {
         let done = autodump(nowhere, arguments);
         let stderr = text(&done.stderr);

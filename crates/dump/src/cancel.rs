@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use autodump_core::ports::{ObjectReader, ObjectWriter, Unfinishing};
-use autodump_core::runs::{Run, RunJobs, RunStatus, Runs};
-use autodump_core::table::manifest::ENGINE as DYNAMODB;
+use autodump_core::runs::{RunJobs, RunStatus, Runs};
 use autodump_core::{Error, ErrorClass, Result, layout};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
+
+use crate::run_of::{Machine, RunOf};
 
 /// How long jobs are waited for: they get a minute to end by themselves before they are killed.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -58,16 +57,20 @@ where
     pub async fn run(&self, execution_arn: &str) -> Result<Cancelled> {
         let run = self.runs.run(execution_arn).await?;
         let definition = self.runs.definition(execution_arn).await?;
-        let plan = Plan::read(&definition, &run)?;
+        let of = RunOf::read(&run)?;
+        let machine = Machine::read(&definition, execution_arn)?;
         let mut done = Cancelled::default();
         if run.status == RunStatus::Running {
             self.runs.stop(execution_arn, REASON).await?;
             done.stopped = true;
         }
-        done.jobs = self.end_jobs(&plan.queues, &run.name).await?;
+        done.jobs = self.end_jobs(&machine.queues, &run.name).await?;
         // A dumper of a database aborts its uploads itself when it is told to end.
-        if let Some(directory) = &plan.directory {
-            let bucket = self.bucket(&plan).await?;
+        if let Some(directory) = &of.directory {
+            let bucket = match &self.bucket {
+                Some(bucket) => bucket.clone(),
+                None => machine.bucket(self.jobs).await?,
+            };
             self.clean(&bucket, directory, &mut done).await?;
         }
         Ok(done)
@@ -110,24 +113,6 @@ where
         Ok(names)
     }
 
-    async fn bucket(&self, plan: &Plan) -> Result<String> {
-        if let Some(bucket) = &self.bucket {
-            return Ok(bucket.clone());
-        }
-        for definition in &plan.definitions {
-            let environment = self.jobs.environment(definition).await?;
-            let found = environment.into_iter().find(|(name, _)| name == "AUTODUMP_BUCKET");
-            if let Some((_, bucket)) = found {
-                return Ok(bucket);
-            }
-        }
-        Err(Error::new(
-            ErrorClass::Configuration,
-            "no job definition of this execution names a bucket",
-            "Name the bucket of the backups with --bucket",
-        ))
-    }
-
     /// Aborts the uploads below a run's directory, and removes what is there, unless it is a
     /// backup.
     async fn clean(&self, bucket: &str, directory: &str, done: &mut Cancelled) -> Result<()> {
@@ -145,59 +130,6 @@ where
         self.store.remove(bucket, &keys).await?;
         done.objects = keys.len() as u64;
         Ok(())
-    }
-}
-
-/// What is known of a run before anything is done.
-struct Plan {
-    queues: BTreeSet<String>,
-    definitions: BTreeSet<String>,
-    /// Where all that the run writes lies, if it is one of a table.
-    directory: Option<String>,
-}
-
-impl Plan {
-    fn read(definition: &str, run: &Run) -> Result<Self> {
-        let wrong = |what: String| {
-            let hint = "Name an execution of AutoDump's state machine of backups";
-            Error::new(ErrorClass::Configuration, what, hint)
-        };
-        let input = run.input.as_ref().ok_or_else(|| {
-            wrong(format!("{} was not started with the input of a backup", run.arn))
-        })?;
-        let start: DateTime<Utc> = input.when.parse().map_err(|_| {
-            wrong(format!("{} is to start at {:?}, which is no time", run.arn, input.when))
-        })?;
-        let value: Value = serde_json::from_str(definition)
-            .map_err(|error| wrong(format!("the definition of {} is no JSON: {error}", run.arn)))?;
-        let (mut queues, mut definitions) = (BTreeSet::new(), BTreeSet::new());
-        collect(&value, "JobQueue", &mut queues);
-        collect(&value, "JobDefinition", &mut definitions);
-        if queues.is_empty() {
-            return Err(wrong(format!("{} runs no job", run.arn)));
-        }
-        let arn = &input.resource_arn;
-        let of_table = || layout::run_directory(DYNAMODB, arn, start, &run.arn);
-        let directory = arn.contains(":dynamodb:").then(of_table);
-        Ok(Self { queues, definitions, directory })
-    }
-}
-
-/// All texts under this name, however deep.
-fn collect(value: &Value, name: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match value {
-                    Value::String(text) if key == name => {
-                        found.insert(text.clone());
-                    }
-                    _ => collect(value, name, found),
-                }
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, name, found)),
-        _ => {}
     }
 }
 

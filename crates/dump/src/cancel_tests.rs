@@ -3,7 +3,8 @@ use std::sync::Mutex;
 use autodump_core::execution::ExecutionInput;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{ObjectLocation, ObjectStore};
-use autodump_core::runs::RunJob;
+use autodump_core::runs::{Run, RunJob};
+use autodump_core::table::planner;
 use autodump_core::tags::Size;
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
@@ -96,7 +97,7 @@ impl RunJobs for World {
 }
 
 fn directory() -> String {
-    layout::run_directory(DYNAMODB, TABLE, START.parse().unwrap(), RUN)
+    planner::directory(TABLE, START.parse().unwrap(), RUN)
 }
 
 /// What the run has written: two objects and an upload; and what another run has.

@@ -33,6 +33,7 @@ fn every_tag_of_a_table_is_read() {
         ("size", "large"),
         ("method", "scan"),
         ("segments", "10000"),
+        ("jobs", "40"),
         ("max-read-percent", "25"),
         ("consistency", "strong"),
         ("compression", "gzip:6"),
@@ -45,6 +46,7 @@ fn every_tag_of_a_table_is_read() {
     let expected = TableOptions {
         method: Some(Who::Scan),
         segments: Some(10_000),
+        jobs: Some(40),
         max_read_percent: Some(25),
         consistent: true,
         compression: Some("gzip:6".parse().unwrap()),
@@ -62,7 +64,8 @@ fn every_wrong_tag_of_a_table_says_what_is_allowed() {
         ("compression", "lz4", "is nothing that ImportTable reads: allowed are none, gzip, "),
         ("verify", "restore", "is not offered for tables: use checksum or archive"),
         ("verify", "full", "is no level of verification: allowed are none, checksum and archive"),
-        ("jobs", "4", "is a tag of secrets and means nothing to tables: the tags of tables are st"),
+        ("jobs", "0", "is no number of jobs that read the table: allowed are 1 to 10000"),
+        ("tables", "a", "is a tag of secrets and means nothing to tables: the tags of tables are st"),
         (
             "segment",
             "4",

@@ -18,6 +18,7 @@ pub mod journal;
 mod pace;
 mod page;
 mod place;
+pub mod progress;
 pub mod range;
 mod replay;
 pub mod requested;

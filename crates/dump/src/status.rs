@@ -1,0 +1,205 @@
+//! The newest runs of a state machine, and how far they are.
+
+use autodump_core::ports::{ObjectLocation, ObjectReader};
+use autodump_core::runs::{Run, RunJobs, RunStatus, Runs};
+use autodump_core::{Result, execution, layout};
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+use tokio::sync::OnceCell;
+
+use crate::object::uri;
+use crate::run_of::{Machine, RunOf};
+use crate::table::progress::{Progress, progress};
+
+/// How many executions of each status are listed at most.
+const LISTED: usize = 1000;
+/// How many executions are looked at at once.
+const AT_ONCE: usize = 8;
+const ENDED: [RunStatus; 4] =
+    [RunStatus::Succeeded, RunStatus::Failed, RunStatus::TimedOut, RunStatus::Aborted];
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The ARN of the state machine.
+    pub state_machine: String,
+    /// The ARN or the name of a secret or table; else all.
+    pub target: Option<String>,
+    /// The most runs that have not ended, and the most that have.
+    pub limit: usize,
+    /// Each segment of a table, too.
+    pub segments: bool,
+}
+
+/// A run as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunState {
+    /// The execution's name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// The ARN of its target; `None` where the execution is none of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// When the backup starts, or started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Whether that is still to come, and is waited for.
+    pub waits: bool,
+    /// When the execution began, to wait at first.
+    pub began_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it failed, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The manifest of a table's backup, once it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// How far the run of a table is that has no manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// Why it is not known how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+pub struct Status<'a, R, J, S> {
+    runs: &'a R,
+    jobs: &'a J,
+    store: &'a S,
+    now: DateTime<Utc>,
+    bucket: OnceCell<String>,
+}
+
+impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
+    /// Asks Step Functions, Batch and S3, at `now`. The bucket of the backups is the one that the
+    /// state machine's job definition names, unless it is given.
+    pub fn new(
+        runs: &'a R,
+        jobs: &'a J,
+        store: &'a S,
+        bucket: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self { runs, jobs, store, now, bucket: bucket.map(OnceCell::from).unwrap_or_default() }
+    }
+
+    /// The runs that were asked for: those under way, those that wait, soonest first, and those
+    /// that have ended, the last first. Of each status the newest 1000 executions are looked at.
+    ///
+    /// That it cannot be found out how far a run is makes no error: the run says so.
+    pub async fn run(&self, asked: &Asked) -> Result<Vec<RunState>> {
+        let mut running = self.listed(asked, &[RunStatus::Running]).await?;
+        running.sort_by_key(|run| self.waits_until(run));
+        let mut ended = self.listed(asked, &ENDED).await?;
+        ended.sort_by_key(|run| std::cmp::Reverse(run.ended));
+        let mut all = self.described(running, asked).await?;
+        all.sort_by_key(|run| if run.waits { run.starts_at } else { None });
+        all.extend(self.described(ended, asked).await?);
+        Ok(all)
+    }
+
+    /// The newest executions, without those that are of another target by their names.
+    async fn listed(&self, asked: &Asked, statuses: &[RunStatus]) -> Result<Vec<Run>> {
+        let readable = asked.target.as_deref().map(execution::readable);
+        let may_be = |run: &Run| match (&readable, execution::parts(&run.name)) {
+            (Some(wanted), Some((found, _))) => found == wanted,
+            _ => true,
+        };
+        let mut listed = Vec::new();
+        for status in statuses {
+            let found = self.runs.newest(&asked.state_machine, Some(*status), LISTED).await?;
+            listed.extend(found.into_iter().filter(may_be));
+        }
+        Ok(listed)
+    }
+
+    /// Until when it waits by its name; `None` where it does not wait, or may not.
+    fn waits_until(&self, run: &Run) -> Option<DateTime<Utc>> {
+        execution::parts(&run.name).map(|(_, start)| start).filter(|start| *start > self.now)
+    }
+
+    /// The first of these that are asked for. A listing has no inputs, so each is looked at.
+    async fn described(&self, listed: Vec<Run>, asked: &Asked) -> Result<Vec<RunState>> {
+        let each = listed.iter().map(|run| self.runs.run(&run.arn));
+        let mut each = stream::iter(each).buffered(AT_ONCE);
+        let mut wanted = Vec::new();
+        while wanted.len() < asked.limit
+            && let Some(run) = each.try_next().await?
+        {
+            if is_of(&run, asked.target.as_deref()) {
+                wanted.push(run);
+            }
+        }
+        let each = wanted.into_iter().map(|run| self.looked_at(run, asked.segments));
+        Ok(stream::iter(each).buffered(AT_ONCE).collect().await)
+    }
+
+    async fn looked_at(&self, run: Run, segments: bool) -> RunState {
+        let of = RunOf::read(&run).ok();
+        let starts_at = of.as_ref().map(|of| of.start);
+        let running = run.status == RunStatus::Running;
+        let mut state = RunState {
+            waits: running && starts_at.is_some_and(|start| start > self.now),
+            target: run.input.as_ref().map(|input| input.resource_arn.clone()),
+            starts_at,
+            name: run.name,
+            arn: run.arn,
+            status: run.status,
+            began_at: run.started,
+            ended_at: run.ended,
+            cause: run.cause,
+            backup: None,
+            progress: None,
+            problem: None,
+        };
+        if let Some(directory) = of.and_then(|of| of.directory).filter(|_| !state.waits)
+            && let Err(error) = self.follow(&mut state, &directory, segments).await
+        {
+            state.problem = Some(error.to_string());
+        }
+        state
+    }
+
+    /// Looks at what a run of a table has written.
+    async fn follow(&self, state: &mut RunState, directory: &str, segments: bool) -> Result<()> {
+        let bucket = self.bucket_of(&state.arn).await?;
+        let key = format!("{directory}{}", layout::MANIFEST);
+        let listed = self.store.list(bucket, &key).await?;
+        if listed.iter().any(|object| object.key == key) {
+            let bucket = bucket.to_owned();
+            state.backup = Some(uri(&ObjectLocation { bucket, key }));
+            return Ok(());
+        }
+        let until = state.ended_at.unwrap_or(self.now);
+        state.progress = progress(self.store, bucket, directory, until, segments).await?;
+        Ok(())
+    }
+
+    async fn bucket_of(&self, execution: &str) -> Result<&str> {
+        let ask = || async {
+            let definition = self.runs.definition(execution).await?;
+            Machine::read(&definition, execution)?.bucket(self.jobs).await
+        };
+        self.bucket.get_or_try_init(ask).await.map(String::as_str)
+    }
+}
+
+/// Whether a run is of this target, by ARN or name.
+fn is_of(run: &Run, target: Option<&str>) -> bool {
+    let Some(target) = target else { return true };
+    let arn = run.input.as_ref().map(|input| input.resource_arn.as_str());
+    arn.is_some_and(|arn| arn == target || layout::resource_name(arn) == target)
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -1,0 +1,254 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use autodump_core::execution::ExecutionInput;
+use autodump_core::hash::TagHash;
+use autodump_core::runs::RunJob;
+use autodump_core::table::plan::{Export, Method, Plan};
+use autodump_core::table::planner;
+use autodump_core::tags::Size;
+use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
+use autodump_core::verification::Level;
+use autodump_core::{Error, ErrorClass};
+use serde_json::{Value, json};
+
+use super::*;
+
+const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:AutoDump";
+const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
+
+fn at(time: &str) -> DateTime<Utc> {
+    format!("2026-11-22T{time}:00Z").parse().unwrap()
+}
+
+/// An execution for `target` at `start`, by its name; it began a day before.
+fn of(target: &str, start: &str, status: RunStatus, ended: Option<&str>) -> Run {
+    let (hash, when) = (TagHash::from("v1:00".to_owned()), at(start));
+    let name = execution::name(target, &hash, when);
+    Run {
+        arn: format!("arn:aws:states:eu-central-1:111122223333:execution:AutoDump:{name}"),
+        name,
+        status,
+        started: when - chrono::Duration::days(1),
+        ended: ended.map(at),
+        input: Some(ExecutionInput::new(target, hash, when, Size::Small, Level::None)),
+        cause: (status == RunStatus::Failed).then(|| "it failed".to_owned()),
+    }
+}
+
+/// Step Functions and Batch, as far as they are asked.
+#[derive(Default)]
+struct World {
+    all: Vec<Run>,
+    looked_at: Mutex<Vec<String>>,
+    environments: AtomicU32,
+    refuses: bool,
+}
+
+impl Runs for World {
+    async fn run(&self, arn: &str) -> Result<Run> {
+        let run = self.all.iter().find(|run| run.arn == arn).unwrap().clone();
+        self.looked_at.lock().unwrap().push(run.name.clone());
+        Ok(run)
+    }
+
+    async fn newest(
+        &self,
+        machine: &str,
+        status: Option<RunStatus>,
+        most: usize,
+    ) -> Result<Vec<Run>> {
+        assert_eq!((machine, most), (MACHINE, LISTED));
+        if self.refuses {
+            return Err(Error::new(ErrorClass::Credentials, "nobody may list", "Ask"));
+        }
+        let mut found: Vec<_> = self.all.iter().filter(|run| Some(run.status) == status).collect();
+        found.sort_by_key(|run| std::cmp::Reverse(run.started));
+        Ok(found.into_iter().map(|run| Run { input: None, cause: None, ..run.clone() }).collect())
+    }
+
+    async fn definition(&self, _: &str) -> Result<String> {
+        Ok(json!({"JobQueue": "queue", "JobDefinition": "autodump"}).to_string())
+    }
+
+    async fn stop(&self, _: &str, _: &str) -> Result<()> {
+        panic!("nothing is stopped")
+    }
+}
+
+impl RunJobs for World {
+    async fn named(&self, _: &str, _: &str) -> Result<Vec<RunJob>> {
+        panic!("no job is looked for")
+    }
+
+    async fn described(&self, _: &[String]) -> Result<Vec<RunJob>> {
+        panic!("no job is looked at")
+    }
+
+    async fn terminate(&self, _: &str, _: &str) -> Result<()> {
+        panic!("no job is ended")
+    }
+
+    async fn environment(&self, definition: &str) -> Result<Vec<(String, String)>> {
+        assert_eq!(definition, "autodump");
+        self.environments.fetch_add(1, Ordering::Relaxed);
+        Ok(vec![("AUTODUMP_BUCKET".to_owned(), "backups".to_owned())])
+    }
+}
+
+/// At nine: one run under way and two that wait for each target, and some that have ended.
+fn world() -> World {
+    let mut all = Vec::new();
+    for target in [TABLE, SECRET] {
+        all.push(of(target, "08:00", RunStatus::Running, None));
+        all.push(of(target, "20:00", RunStatus::Running, None));
+        all.push(of(target, "10:00", RunStatus::Running, None));
+        all.push(of(target, "06:00", RunStatus::Succeeded, Some("08:30")));
+        all.push(of(target, "07:00", RunStatus::Failed, Some("07:10")));
+    }
+    World { all, ..World::default() }
+}
+
+fn asked(target: Option<&str>, limit: usize) -> Asked {
+    let target = target.map(str::to_owned);
+    Asked { state_machine: MACHINE.to_owned(), target, limit, segments: false }
+}
+
+fn status<'a, S: ObjectReader>(world: &'a World, store: &'a S) -> Status<'a, World, World, S> {
+    Status::new(world, world, store, None, at("09:00"))
+}
+
+/// Target, start, and whether it waits.
+fn short(runs: &[RunState]) -> Vec<(&str, String, bool)> {
+    let name = |run: &RunState| run.starts_at.unwrap().format("%H").to_string();
+    let target = |run: &RunState| if run.target.as_deref() == Some(TABLE) { "t" } else { "s" };
+    runs.iter().map(|run| (target(run), name(run), run.waits)).collect()
+}
+
+#[tokio::test]
+async fn runs_under_way_come_first_then_those_that_wait_then_the_ended() {
+    let (world, store) = (world(), MemoryStore::default());
+    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap();
+    let expected = [
+        ("t", "08", false),
+        ("s", "08", false),
+        ("t", "10", true),
+        ("s", "10", true),
+        ("t", "20", true),
+        ("s", "20", true),
+        ("t", "06", false),
+        ("s", "06", false),
+        ("t", "07", false),
+        ("s", "07", false),
+    ]
+    .map(|(target, start, waits)| (target, start.to_owned(), waits));
+    assert_eq!(short(&runs), expected);
+    assert_eq!(runs[8].cause.as_deref(), Some("it failed"));
+    assert_eq!(runs[8].ended_at, Some(at("07:10")));
+}
+
+#[tokio::test]
+async fn a_limit_leaves_what_is_under_way() {
+    let (world, store) = (world(), MemoryStore::default());
+    let runs = status(&world, &store).run(&asked(None, 1)).await.unwrap();
+    assert_eq!(short(&runs), [("t", "08".to_owned(), false), ("t", "06".to_owned(), false)]);
+}
+
+#[tokio::test]
+async fn a_target_is_named_by_arn_or_name_and_others_are_not_looked_at() {
+    for (target, is) in [(SECRET, "s"), ("prod/app", "s"), ("orders", "t"), (TABLE, "t")] {
+        let (world, store) = (world(), MemoryStore::default());
+        let runs = status(&world, &store).run(&asked(Some(target), 20)).await.unwrap();
+        assert_eq!(runs.len(), 5, "{target}");
+        assert!(short(&runs).iter().all(|run| run.0 == is), "{target}");
+        assert_eq!(world.looked_at.lock().unwrap().len(), 5);
+    }
+    // A name that is written alike, and a run that somebody named otherwise.
+    let mut world = world();
+    world.all.push(Run {
+        arn: "arn:by-hand".to_owned(),
+        name: "by-hand".to_owned(),
+        ..of(SECRET, "05:00", RunStatus::Running, None)
+    });
+    let store = MemoryStore::default();
+    let runs = status(&world, &store).run(&asked(Some("prod-app"), 20)).await.unwrap();
+    assert!(runs.is_empty());
+    let runs = status(&world, &store).run(&asked(Some("prod/app"), 20)).await.unwrap();
+    assert_eq!((runs.len(), runs[1].name.as_str()), (6, "by-hand"));
+}
+
+#[tokio::test]
+async fn an_execution_that_is_no_run_is_shown_as_it_is() {
+    let run = Run { input: None, ..of(TABLE, "08:00", RunStatus::Succeeded, Some("08:10")) };
+    let world = World { all: vec![run], ..World::default() };
+    let store = MemoryStore::default();
+    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap();
+    assert_eq!((runs[0].target.as_ref(), runs[0].starts_at), (None, None));
+    assert!(status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap().is_empty());
+}
+
+fn put(store: &MemoryStore, run: &Run, name: &str, content: &str) {
+    let start = run.input.as_ref().unwrap().when.parse().unwrap();
+    let key = format!("{}{name}", planner::directory(TABLE, start, &run.arn));
+    let location = ObjectLocation { bucket: "backups".to_owned(), key };
+    store.put(&location, content.to_owned());
+}
+
+fn plan(run: &Run) -> String {
+    let input = run.input.as_ref().unwrap();
+    let plan = Plan {
+        version: 1,
+        resource_arn: TABLE.to_owned(),
+        tag_hash: input.tag_hash.clone(),
+        scheduled_for: input.when.parse().unwrap(),
+        execution_arn: run.arn.clone(),
+        planned_at: at("08:00"),
+        verify: Level::None,
+        method: Method::Export(Export { client_token: "t".to_owned() }),
+        definition: Value::Null,
+    };
+    serde_json::to_string(&plan).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_table_s_run_has_written_is_looked_at() {
+    let (world, store) = (world(), MemoryStore::default());
+    let find = |start| world.all.iter().find(|run| run.input.as_ref().unwrap().when == start);
+    let under_way = find("2026-11-22T08:00:00Z").unwrap();
+    let succeeded = find("2026-11-22T06:00:00Z").unwrap();
+    let failed = find("2026-11-22T07:00:00Z").unwrap();
+    put(&store, under_way, "state/plan.json", &plan(under_way));
+    put(&store, succeeded, "state/plan.json", &plan(succeeded));
+    put(&store, succeeded, "manifest.json", "{}");
+    put(&store, failed, "state/plan.json", "{");
+    let runs = status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap();
+    assert_eq!(world.environments.load(Ordering::Relaxed), 1, "the bucket is asked for once");
+    assert!(matches!(runs[0].progress, Some(Progress::Export(_))), "{:?}", runs[0]);
+    assert_eq!((&runs[0].backup, &runs[0].problem), (&None, &None));
+    assert!(runs[1].waits && runs[1].progress.is_none() && runs[1].problem.is_none());
+    let backup = runs[3].backup.as_deref().unwrap();
+    assert!(backup.starts_with("s3://backups/dynamodb/orders-"), "{backup}");
+    assert!(backup.ends_with("/manifest.json") && runs[3].progress.is_none(), "{backup}");
+    assert!(runs[4].problem.as_deref().unwrap().contains("plan.json is no JSON"), "{:?}", runs[4]);
+    let shown = serde_json::to_value(&runs[0]).unwrap();
+    assert_eq!(
+        (&shown["status"], &shown["startsAt"], &shown["progress"]["status"]),
+        (&json!("running"), &json!("2026-11-22T08:00:00Z"), &json!("requested"))
+    );
+}
+
+#[tokio::test]
+async fn that_the_store_cannot_be_looked_at_does_not_hide_the_runs() {
+    let (world, store) = (world(), MemoryStore::default());
+    let store = FaultyStore::new(store, vec![Fault { times: 9, ..Fault::nth(Call::List, 1) }]);
+    let named = Status::new(&world, &world, &store, Some("named".to_owned()), at("09:00"));
+    let runs = named.run(&asked(None, 20)).await.unwrap();
+    assert_eq!(runs.len(), 10);
+    let problems = runs.iter().filter(|run| run.problem.is_some()).count();
+    assert_eq!(problems, 3, "those of the table that do not wait");
+    assert_eq!(world.environments.load(Ordering::Relaxed), 0, "the bucket was named");
+    let world = World { refuses: true, ..World::default() };
+    let error = status(&world, &store).run(&asked(None, 20)).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Credentials);
+}
