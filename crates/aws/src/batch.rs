@@ -113,3 +113,7 @@ where
         "Look at the region and at the names that are used",
     )
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

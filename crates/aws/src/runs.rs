@@ -133,3 +133,7 @@ where
         "Look at the ARN and at the region",
     )
 }
+
+#[cfg(test)]
+#[path = "runs_tests.rs"]
+mod tests;
