@@ -206,6 +206,63 @@ fn damage_and_absence_have_their_exit_code() {
     assert_eq!(verified.status.code(), Some(16), "{}", text(&verified.stderr));
 }
 
+/// A backup of a table with these lines: the store's objects.
+fn table(lines: &str) -> Objects {
+    let mut manifest: Value =
+        serde_json::from_str(include_str!("../../../contract/table-manifest.json")).unwrap();
+    let definition = include_str!("../../../contract/table-definition.json");
+    let read: Value = serde_json::from_str(definition).unwrap();
+    let items = lines.lines().count();
+    manifest["target"]["arn"] = read["tableArn"].clone();
+    manifest["definition"] = json!("run/table.json");
+    manifest["method"]["compression"] = json!("none");
+    manifest["items"] = json!(items);
+    manifest["tables"][0]["rows"] = json!(items);
+    manifest["objects"] = json!([{
+        "bucket": "backups", "key": "run/data/00000-000000.json", "bytes": lines.len(),
+        "items": items, "sha256": hex::encode(Sha256::digest(lines)),
+    }]);
+    Objects::from([
+        ("/backups/run/manifest.json".to_owned(), manifest.to_string().into_bytes()),
+        ("/backups/run/table.json".to_owned(), definition.as_bytes().to_vec()),
+        ("/backups/run/data/00000-000000.json".to_owned(), lines.as_bytes().to_vec()),
+    ])
+}
+
+#[test]
+fn the_backup_of_a_table_is_verified() {
+    let line = |number: u32| {
+        let key = json!({"customer": {"S": "c"}, "placed": {"N": number.to_string()}});
+        format!("{}\n", json!({ "Item": key }))
+    };
+    let good = table(&(line(1) + &line(2)));
+    let mut damaged = good.clone();
+    damaged.get_mut("/backups/run/data/00000-000000.json").unwrap()[20] ^= 1;
+    let good = store(good);
+    for level in ["checksum", "archive"] {
+        let done = autodump(&good, &["verify", MANIFEST, "--level", level, "--json"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let told = text(&done.stdout);
+        let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        let rows = if level == "archive" { 2 } else { 0 };
+        assert_eq!(
+            (&last["event"], &last["result"]["seen"]["rows"]),
+            (&json!("verified"), &json!(rows))
+        );
+    }
+    let done = autodump(&good, &["verify", MANIFEST, "--level", "restore"]);
+    assert_eq!(done.status.code(), Some(10), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("up to the level archive"), "{}", text(&done.stderr));
+    for (objects, says) in
+        [(damaged, "has SHA-256"), (table(&line(1).repeat(2)), "has 1 items with keys")]
+    {
+        let done = autodump(&store(objects), &["verify", MANIFEST]);
+        assert_eq!(done.status.code(), Some(16), "{}", text(&done.stderr));
+        let told = text(&done.stdout);
+        assert!(told.starts_with("NOT as it should be") && told.contains(says), "{told}");
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_one_of_configuration() {
     let nowhere = "http://127.0.0.1:1";

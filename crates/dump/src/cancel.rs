@@ -15,6 +15,8 @@ use crate::run_of::{Machine, RunOf};
 const PATIENCE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_secs(2);
 const REASON: &str = "cancelled with autodump cancel";
+/// What follows the execution's name in those of its jobs, as the state machine gives them.
+const JOBS: [&str; 3] = ["", "-read", "-verify"];
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -82,7 +84,9 @@ where
         let mut ids = Vec::new();
         for queue in queues {
             for job in self.jobs.named(queue, name).await? {
-                if !job.ended {
+                // An execution that somebody named may be the beginning of another's name.
+                let rest = job.name.strip_prefix(name);
+                if !job.ended && rest.is_some_and(|rest| JOBS.contains(&rest)) {
                     self.jobs.terminate(&job.id, REASON).await?;
                     names.push(job.name);
                     ids.push(job.id);

@@ -159,6 +159,16 @@ async fn what_an_ended_run_left_is_removed_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn jobs_of_another_run_whose_name_begins_alike_go_on() {
+    let jobs = vec!["orders-1-read", "orders-10", "orders-1-20261122T080000Z-00", "ORDERS-1"];
+    let world = World { jobs, ..World::new(TABLE, RunStatus::Running) };
+    let done = cancel(&world, &written().await).await.unwrap();
+    assert_eq!(done.jobs, ["orders-1-read"]);
+    let calls = world.done.lock().unwrap().clone();
+    assert_eq!(calls, [format!("stop {RUN}"), "terminate id of orders-1-read".to_owned()]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_of_a_database_only_ends() {
     let (world, store) = (World::new(SECRET, RunStatus::Running), written().await);
     let keys = store.keys();
