@@ -2,6 +2,7 @@ use std::future::{pending, ready};
 
 use autodump_core::hash::TagHash;
 use autodump_core::manifest::Job;
+use autodump_core::ports::ObjectLocation;
 use autodump_core::table::plan::{Export, Plan};
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
@@ -11,6 +12,7 @@ use super::super::exported_sample::{self, RUN};
 use super::super::fake::FakeTable;
 use super::super::trial::{BUCKET, DIRECTORY, assert_whole, scan};
 use super::*;
+use crate::verify::table::{self as verify, Verify};
 
 const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
 
@@ -120,4 +122,28 @@ async fn an_export_is_compared_and_has_its_manifest() {
     let error = done.unwrap_err();
     assert!(error.what().contains("table/others, not of"), "{error}");
     assert!(!export.store.keys().iter().any(|key| key.ends_with("/manifest.json")));
+}
+
+#[tokio::test]
+async fn what_was_backed_up_is_found_good() {
+    for (compression, items) in [("zstd:1", 100), ("gzip:1", 100), ("none", 100), ("zstd:1", 0)] {
+        let (table, store) = (FakeTable::new(items), MemoryStore::default());
+        let scan = Scan { compression: compression.to_owned(), ..scan(4, 2) };
+        let mut plan = plan(Method::Scan(scan));
+        plan.definition["tableArn"] = json!(ARN);
+        plan.definition["create"]["KeySchema"] =
+            json!([{"AttributeName": "id", "KeyType": "HASH"}]);
+        plan.definition["create"]["AttributeDefinitions"] =
+            json!([{"AttributeName": "id", "AttributeType": "N"}]);
+        for part in [Part::Range(0), Part::Range(1), Part::Rest] {
+            does(&table, &store, &plan, part).await.unwrap();
+        }
+        let manifest =
+            ObjectLocation { bucket: BUCKET.to_owned(), key: format!("{DIRECTORY}manifest.json") };
+        let level = Level::Archive;
+        let verify = Verify { reader: store, manifest, level, jobs: 4, now };
+        let seen = verify::run(&verify, pending()).await.unwrap();
+        assert!(seen.passed && seen.unchecked.is_empty(), "{compression}: {seen:?}");
+        assert_eq!(seen.seen.rows, u64::from(items));
+    }
 }

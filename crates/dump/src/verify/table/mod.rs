@@ -109,20 +109,7 @@ impl<R: SharedReader> Verify<R> {
 
     /// Reads the backup as far as the level asks for. Gives what was not looked at.
     async fn read(&self, found: &Found) -> Result<Vec<String>> {
-        let manifest = match read_any_manifest(&self.reader, &self.manifest).await {
-            Ok(AnyManifest::Table(manifest)) => manifest,
-            Ok(AnyManifest::Database(manifest)) => {
-                let (manifest, engine) = (uri(&self.manifest), manifest.engine.name);
-                let what = format!("{manifest} is the backup of a database of engine {engine:?}");
-                let hint = "Name the backup of a table";
-                return Err(Error::new(ErrorClass::Configuration, what, hint));
-            }
-            Err(error) if is_damaged(&self.reader, &self.manifest, &error).await? => {
-                found.problem(error.what());
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(manifest) = self.manifest(found).await? else { return Ok(Vec::new()) };
         let backup =
             Backup { reader: &self.reader, at: &self.manifest, manifest: &manifest, found };
         let objects = &manifest.objects;
@@ -147,6 +134,24 @@ impl<R: SharedReader> Verify<R> {
         };
         unchecked.extend(backup.strangers().await);
         Ok(unchecked)
+    }
+
+    /// The manifest; `None` where it is damaged, which has been noted.
+    async fn manifest(&self, found: &Found) -> Result<Option<Box<TableManifest>>> {
+        match read_any_manifest(&self.reader, &self.manifest).await {
+            Ok(AnyManifest::Table(manifest)) => Ok(Some(manifest)),
+            Ok(AnyManifest::Database(manifest)) => {
+                let (manifest, engine) = (uri(&self.manifest), manifest.engine.name);
+                let what = format!("{manifest} is the backup of a database of engine {engine:?}");
+                let hint = "Name the backup of a table";
+                Err(Error::new(ErrorClass::Configuration, what, hint))
+            }
+            Err(error) if is_damaged(&self.reader, &self.manifest, &error).await? => {
+                found.problem(error.what());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -214,6 +214,18 @@ async fn a_key_that_is_there_twice_is_found() {
 }
 
 #[tokio::test]
+async fn where_there_are_more_keys_than_memory_the_result_says_so() {
+    let (made, store) = (Made::new(Algorithm::Zstd), MemoryStore::default());
+    let mut manifest = made.put(&store);
+    manifest["objects"][0]["items"] = json!(keys::MOST * 3);
+    put_manifest(&store, &manifest);
+    let seen = verified(&store, Level::Archive).await;
+    let [unchecked] = &seen.unchecked[..] else { panic!("{seen:?}") };
+    assert!(unchecked.contains("for one in 4 keys: there is memory for 4194304"), "{unchecked}");
+    assert!(verified(&store, Level::Checksum).await.unchecked.is_empty());
+}
+
+#[tokio::test]
 async fn a_definition_that_is_missing_or_another_s_is_found() {
     let made = Made::new(Algorithm::Zstd);
     let put = |store: &MemoryStore, change: &dyn Fn(&mut Value)| {

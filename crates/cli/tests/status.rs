@@ -1,0 +1,132 @@
+//! `autodump status` as a program, against a server that speaks as Step Functions, Batch and S3
+//! do, so far as it asks.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:AutoDump";
+const RUN: &str = "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:by-hand";
+const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+
+/// Serves the answers of one run of a table that is under way, and not yet planned.
+fn server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(&connection));
+        }
+    });
+    url
+}
+
+fn serve(connection: &TcpStream) {
+    let mut from = BufReader::new(connection);
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if from.read_line(&mut line).unwrap_or_default() == 0 {
+            return;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push(line.trim().to_owned());
+    }
+    let header = |name: &str| {
+        let pairs = head.iter().filter_map(|line| line.split_once(": "));
+        let mut found = pairs.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.to_owned())
+    };
+    let length = header("content-length").and_then(|length| length.parse().ok());
+    let mut body = vec![0; length.unwrap_or_default()];
+    from.read_exact(&mut body).unwrap();
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let target = header("x-amz-target").unwrap_or_default();
+    let body = answer(&head[0], target.rsplit('.').next().unwrap(), &asked);
+    let mut to = connection;
+    let _ = write!(
+        to,
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+fn answer(request: &str, operation: &str, asked: &Value) -> String {
+    let run = json!({"executionArn": RUN, "stateMachineArn": MACHINE, "name": "by-hand",
+        "status": "RUNNING", "startDate": 1_700_000_000});
+    match operation {
+        "ListExecutions" => {
+            assert_eq!(asked["stateMachineArn"], MACHINE);
+            let running = asked["statusFilter"] == "RUNNING";
+            let found: Vec<_> = running.then_some(run).into_iter().collect();
+            json!({ "executions": found }).to_string()
+        }
+        "DescribeExecution" => {
+            let golden = include_str!("../../../contract/execution-input.json");
+            let mut input: Value = serde_json::from_str(golden).unwrap();
+            input["input"]["resourceArn"] = TABLE.into();
+            input["input"]["when"] = "2023-11-22T08:00:00Z".into();
+            let mut run = run;
+            run["input"] = input["input"].to_string().into();
+            run.to_string()
+        }
+        "DescribeStateMachineForExecution" => {
+            let definition = json!({"JobQueue": "queue", "JobDefinition": "autodump"});
+            json!({"stateMachineArn": MACHINE, "name": "AutoDump", "roleArn": "arn:role",
+                "updateDate": 0, "definition": definition.to_string()})
+            .to_string()
+        }
+        _ if request.contains("/v1/describejobdefinitions") => {
+            let environment = json!([{"name": "AUTODUMP_BUCKET", "value": "backups"}]);
+            json!({"jobDefinitions": [{"jobDefinitionName": "autodump", "revision": 1,
+                "jobDefinitionArn": "arn:job", "type": "container",
+                "containerProperties": {"environment": environment}}]})
+            .to_string()
+        }
+        _ => {
+            assert!(request.starts_with("GET /backups") && request.contains("list-type=2"));
+            "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".to_owned()
+        }
+    }
+}
+
+fn status(url: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_autodump"))
+        .arg("status")
+        .args(arguments)
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", url)
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_ACCESS_KEY_ID", "x")
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AUTODUMP_STATE_MACHINE_ARN", MACHINE)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_run_under_way_is_shown_in_lines_and_as_json() {
+    let url = server();
+    let shown = status(&url, &["orders"]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let lines = format!("by-hand\n  runs since 2023-11-22 08:00:00 UTC\n  of {TABLE}\n  {RUN}\n");
+    assert_eq!(text(&shown.stdout), lines);
+    let shown = status(&url, &["--json"]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let told: Value = serde_json::from_str(text(&shown.stdout).trim_end()).unwrap();
+    assert_eq!((&told["event"], &told["run"]["arn"]), (&json!("run"), &json!(RUN)));
+    assert_eq!(told["run"]["waits"], json!(false));
+    assert!(told["run"].get("problem").is_none(), "{told}");
+    let shown = status(&url, &["customers"]);
+    assert_eq!(text(&shown.stdout), "There are no such runs.\n");
+}
