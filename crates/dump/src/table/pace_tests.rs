@@ -181,17 +181,17 @@ async fn read(hands: u32, throttles: impl Fn(u64, f64) -> bool, capacity: f64) -
         while begin.elapsed() < Duration::from_mins(1) {
             let turn = pace.turn().await;
             sleep(Duration::from_millis(20)).await;
-            let throttled = {
+            let refused = {
                 let mut table = table.lock().unwrap();
                 table.calls += 1;
                 table.left += table.at.elapsed().as_secs_f64() * capacity;
                 table.left = table.left.min(capacity);
                 table.at = Instant::now();
-                let throttled = throttles(table.calls, table.left);
-                table.left -= if throttled { 0.0 } else { 128.0 };
-                throttled
+                let refused = throttles(table.calls, table.left);
+                table.left -= if refused { 0.0 } else { 128.0 };
+                refused
             };
-            if throttled {
+            if refused {
                 sleep(pace.throttled(&turn, tries).unwrap()).await;
                 tries += 1;
             } else {
