@@ -65,7 +65,11 @@ fn every_wrong_tag_of_a_table_says_what_is_allowed() {
         ("verify", "restore", "is not offered for tables: use checksum or archive"),
         ("verify", "full", "is no level of verification: allowed are none, checksum and archive"),
         ("jobs", "0", "is no number of jobs that read the table: allowed are 1 to 10000"),
-        ("tables", "a", "is a tag of secrets and means nothing to tables: the tags of tables are st"),
+        (
+            "tables",
+            "a",
+            "is a tag of secrets and means nothing to tables: the tags of tables are st",
+        ),
         (
             "segment",
             "4",

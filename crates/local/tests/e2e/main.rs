@@ -18,6 +18,7 @@ mod servers;
 mod signals;
 mod table_ends;
 mod table_items;
+mod table_restores;
 mod tables;
 mod tags;
 mod tap;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         signals::CASES,
         tables::CASES,
         table_ends::CASES,
+        table_restores::CASES,
     ]
     .concat();
     if arguments.list {

@@ -14,7 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_dumper_asked_to_stop_leaves_nothing_and_is_started_again),
     case!(a_terminated_job_leaves_nothing_and_is_not_started_again),
     case!(a_stopped_execution_stops_its_dump),
-    case!(a_killed_dumper_leaves_no_backup),
+    case!(a_killed_dumper_leaves_no_backup_and_is_started_again),
     case!(a_killed_pg_dump_leaves_nothing),
 ];
 
@@ -52,23 +52,18 @@ async fn a_stopped_execution_stops_its_dump(world: Arc<World>) -> Result<()> {
 }
 
 /// What was sent stays as parts that are no object; the bucket's lifecycle removes them. The
-/// server sees that nobody reads any more.
-async fn a_killed_dumper_leaves_no_backup(world: Arc<World>) -> Result<()> {
+/// server sees that nobody reads any more, and the second attempt makes the backup.
+async fn a_killed_dumper_leaves_no_backup_and_is_started_again(world: Arc<World>) -> Result<()> {
     let halted = halted(&world, "e2e/sigkill").await?;
     world.cloud.signal_job(&halted.job, Signal::Kill)?;
-    let said = ["137", "The next run is scheduled"];
-    world.fails_in(&halted.run, "Failed: dump job", &said).await?;
+    let ended = |job: &JobView| job.attempts.first().is_some_and(|one| one.exit_code.is_some());
+    let view = world.wait_for_job(&halted.run, ended).await?;
+    ensure!(view.attempts[0].exit_code == Some(137), "{:?}", view.attempts);
     let objects = world.objects(&halted.target).await?;
     ensure!(objects.is_empty(), "left behind: {objects:?}");
-    drop(halted.tap);
-    let query =
-        format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", halted.database);
-    let begun = Instant::now();
-    while world.server.sql("postgres", &query)? != "0" {
-        ensure!(begun.elapsed() < Duration::from_secs(20), "the server still reads");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    world.next_run_waits(&halted.target).await
+    halted.tap.open();
+    world.succeeds_in(&halted.run, "Backup complete").await?;
+    world.one_backup_equals(&halted.target, &halted.database).await
 }
 
 async fn a_killed_pg_dump_leaves_nothing(world: Arc<World>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use autodump_local::api::Execution;
@@ -13,6 +14,7 @@ use crate::world::{Case, FAR, SCHEDULE, Target, World, case};
 
 pub(crate) const CASES: &[Case] = &[
     case!(a_killed_child_of_a_table_goes_on_where_it_was),
+    case!(a_cancelled_run_of_a_table_leaves_nothing),
     case!(a_table_that_is_deleted_while_it_is_read_is_no_backup),
 ];
 
@@ -35,6 +37,15 @@ async fn held(world: &World, name: &str, tags: &[(&str, &str)], nth: u64) -> Res
     let rule = world.cloud.faults().add(rule);
     let run = world.run_now(&table).await?;
     Ok(Held { table, run, rule, scan })
+}
+
+async fn until_it_stands(world: &World, held: &Held) -> Result<()> {
+    let begun = Instant::now();
+    while !world.cloud.faults().seen(&held.scan).iter().any(|seen| seen.faulted) {
+        ensure!(begun.elapsed().as_secs() < 60, "the scan does not come so far");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// How often each page was asked for, by the request.
@@ -60,12 +71,7 @@ async fn a_killed_child_of_a_table_goes_on_where_it_was(world: Arc<World>) -> Re
         let jobs = world.cloud.jobs().into_iter();
         jobs.filter(|job| job.name == name && job.array_index.is_some()).collect()
     };
-    let standing = || world.cloud.faults().seen(&held.scan).iter().filter(|s| s.faulted).count();
-    let begun = std::time::Instant::now();
-    while standing() == 0 {
-        ensure!(begun.elapsed().as_secs() < 60, "the scan does not come so far");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until_it_stands(&world, &held).await?;
     let running = |job: &&JobView| job.status == "RUNNING";
     let killed = children();
     let killed = killed.iter().find(running).context("no child runs")?;
@@ -87,12 +93,7 @@ async fn a_killed_child_of_a_table_goes_on_where_it_was(world: Arc<World>) -> Re
 
 async fn a_table_that_is_deleted_while_it_is_read_is_no_backup(world: Arc<World>) -> Result<()> {
     let held = held(&world, "e2e-deleted", &[], 4).await?;
-    let standing = || world.cloud.faults().seen(&held.scan).iter().any(|seen| seen.faulted);
-    let begun = std::time::Instant::now();
-    while !standing() {
-        ensure!(begun.elapsed().as_secs() < 60, "the scan does not come so far");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until_it_stands(&world, &held).await?;
     call(world.api(), "DeleteTable", &json!({"TableName": "e2e-deleted"})).await?;
     world.cloud.faults().remove(held.rule);
     let ended = world.end(&held.run).await?;
@@ -104,4 +105,28 @@ async fn a_table_that_is_deleted_while_it_is_read_is_no_backup(world: Arc<World>
     ensure!(world.jobs_of(&held.run)[0].attempts.len() == 1, "it was tried again");
     ensure!(world.backups(&held.table).await?.is_empty());
     Ok(())
+}
+
+async fn a_cancelled_run_of_a_table_leaves_nothing(world: Arc<World>) -> Result<()> {
+    let held = held(&world, "e2e-cancelled", &[("autodump:jobs", "2")], 6).await?;
+    until_it_stands(&world, &held).await?;
+    let bucket = world.bucket()?;
+    let machine = world.stack.state_machine()?;
+    let of_run = ["--state-machine", machine, "--bucket", bucket, "--segments"];
+    let shown = world.autodump(&[&["status", "e2e-cancelled"], &of_run[..]].concat()).await?;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    ensure!(shown.contains(&held.run.name) && shown.contains("segment"), "{shown}");
+    ensure!(!world.objects(&held.table).await?.is_empty(), "nothing was written yet");
+    let done = world.autodump(&["cancel", &held.run.arn]).await?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    world.cloud.faults().remove(held.rule);
+    ensure!(world.end(&held.run).await?.status == "ABORTED");
+    let jobs = world.cloud.jobs().into_iter().filter(|job| job.name.starts_with(&held.run.name));
+    let alive: Vec<_> =
+        jobs.filter(|job| !["FAILED", "SUCCEEDED"].contains(&job.status.as_str())).collect();
+    ensure!(alive.is_empty(), "{alive:?}");
+    let objects = world.objects(&held.table).await?;
+    ensure!(objects.is_empty(), "{said}: left behind: {objects:?}");
+    world.nothing_is_open(&held.table).await
 }
