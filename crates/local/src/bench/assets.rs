@@ -44,6 +44,15 @@ impl Assets {
     }
 }
 
+/// The dumper for this machine, where nothing else is measured.
+pub(super) fn dumper(root: &Path) -> Result<PathBuf> {
+    let path = root.join("batch-image/bin").join(HERE).join("dumper");
+    if !path.exists() {
+        bail!("{} is missing. Run scripts/build-assets --arch {HERE} first", path.display());
+    }
+    Ok(path)
+}
+
 /// The size of a file in bytes.
 pub(super) fn size(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len())

@@ -6,6 +6,7 @@ mod assets;
 mod compare;
 mod database;
 mod dumps;
+pub mod dynamodb;
 mod figures;
 mod functions;
 pub mod pipeline;
@@ -17,7 +18,7 @@ mod server;
 mod services;
 mod sink;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assets::HERE;
 use serde_json::{Value, json};
@@ -27,6 +28,11 @@ fn tail(log: &Path) -> String {
     const MOST: usize = 2000;
     let bytes = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(MOST)..]).trim().to_owned()
+}
+
+/// The path that an environment variable holds, unless it is empty.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// What the figures were measured on, as far as it matters for them.

@@ -23,6 +23,11 @@ pub(super) fn usage(pid: u32) -> Option<Usage> {
     Some(Usage { peak_kib: peak_kib(&status)?, cpu_s: cpu_s(&stat)? })
 }
 
+/// The processor time of this process so far, in seconds.
+pub(super) fn own_cpu_s() -> f64 {
+    usage(std::process::id()).unwrap_or_default().cpu_s
+}
+
 fn peak_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()

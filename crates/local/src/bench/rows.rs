@@ -77,20 +77,22 @@ impl Table {
 
 const BLOCK: usize = 128 << 10;
 
-struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    rng: &'a mut Rng,
-    words: &'a [String],
+/// Writes values that look like those of a shop.
+pub(super) struct Writer<'a> {
+    pub(super) out: &'a mut Vec<u8>,
+    pub(super) rng: &'a mut Rng,
+    /// What [`words`] gives.
+    pub(super) words: &'a [String],
 }
 
 impl Writer<'_> {
     /// Common words far more often.
-    fn word(&mut self) -> &str {
+    pub(super) fn word(&mut self) -> &str {
         let index = self.rng.skewed(self.words.len() as u64);
         &self.words[usize::try_from(index).unwrap_or_default()]
     }
 
-    fn sentence(&mut self, words: u64) {
+    pub(super) fn sentence(&mut self, words: u64) {
         for n in 0..words {
             if n > 0 {
                 self.out.push(b' ');
@@ -102,7 +104,7 @@ impl Writer<'_> {
     }
 
     /// A time in about two years, rising with `id`.
-    fn time(&mut self, id: u64) -> io::Result<()> {
+    pub(super) fn time(&mut self, id: u64) -> io::Result<()> {
         let second = id * 7 + self.rng.below(7);
         let (day, second) = (second / 86_400, second % 86_400);
         let (year, month, day) = (2024 + day / 336 % 60, day / 28 % 12 + 1, day % 28 + 1);
@@ -111,12 +113,12 @@ impl Writer<'_> {
         write!(self.out, "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
     }
 
-    fn money(&mut self, limit: u64) -> io::Result<()> {
+    pub(super) fn money(&mut self, limit: u64) -> io::Result<()> {
         let cents = self.rng.skewed(limit * 100);
         write!(self.out, "{}.{:02}", cents / 100, cents % 100)
     }
 
-    fn uuid(&mut self) -> io::Result<()> {
+    pub(super) fn uuid(&mut self) -> io::Result<()> {
         let (high, low) = (self.rng.next(), self.rng.next());
         let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xfff);
         write!(
@@ -215,7 +217,7 @@ fn reading(w: &mut Writer<'_>, id: u64) -> io::Result<()> {
 }
 
 /// 6,000 words of a language that does not exist, common ones first.
-fn words() -> Vec<String> {
+pub(super) fn words() -> Vec<String> {
     const ONSETS: [&str; 16] =
         ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "st", "pr", "kl"];
     const VOWELS: [&str; 8] = ["a", "e", "i", "o", "u", "ai", "ou", "ei"];

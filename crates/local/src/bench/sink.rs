@@ -1,13 +1,16 @@
 //! An S3 that costs next to nothing: it reads what it is sent, counts it and forgets it.
 //!
-//! It answers as S3 does, so that clients take the same paths as against S3: checksums are echoed, not checked.
+//! It answers as S3 does, so that clients take the same paths as against S3: checksums are echoed, not checked. What a
+//! program reads again, it keeps: JSON that is no data.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -18,6 +21,9 @@ use crate::http::{Body, full};
 /// Headers of a part or an object that S3 repeats in its answer.
 const CHECKSUMS: [&str; 3] =
     ["x-amz-checksum-crc64nvme", "x-amz-checksum-crc32c", "x-amz-checksum-crc32"];
+
+/// What `DeleteObjects` names an object with.
+const KEY: (&str, &str) = ("http://s3.amazonaws.com/doc/2006-03-01/", "Key");
 
 /// As much of a body's end as can hold a trailing checksum.
 const TAIL: usize = 256;
@@ -33,7 +39,10 @@ pub(super) struct Sink {
 struct State {
     uploads: BTreeMap<String, Upload>,
     objects: BTreeMap<String, u64>,
+    /// The content of what is kept.
+    kept: BTreeMap<String, Bytes>,
     made: u64,
+    puts: u64,
 }
 
 #[derive(Debug)]
@@ -52,12 +61,33 @@ struct Target {
 struct Received {
     bytes: u64,
     checksum: Option<(HeaderName, HeaderValue)>,
+    /// Empty unless it was to be kept.
+    content: Bytes,
 }
 
 impl Sink {
     /// The objects there are, by `bucket/key`, with their sizes in bytes; the sink forgets them.
     pub(super) fn take_objects(&self) -> BTreeMap<String, u64> {
-        std::mem::take(&mut self.state().objects)
+        let mut state = self.state();
+        state.kept.clear();
+        std::mem::take(&mut state.objects)
+    }
+
+    /// Puts an object that a program is to find. `name` is `bucket/key`, of a kind that is kept.
+    pub(super) fn place(&self, name: &str, content: Bytes) {
+        let mut state = self.state();
+        state.objects.insert(name.to_owned(), content.len() as u64);
+        state.kept.insert(name.to_owned(), content);
+    }
+
+    /// The content of an object that was kept.
+    pub(super) fn content(&self, name: &str) -> Option<Bytes> {
+        self.state().kept.get(name).cloned()
+    }
+
+    /// How many objects have been put in one request.
+    pub(super) fn puts(&self) -> u64 {
+        self.state().puts
     }
 
     /// Uploads that have been neither completed nor aborted.
@@ -74,7 +104,8 @@ impl Sink {
     pub(super) async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let target = Target::of(&request);
         let (parts, body) = request.into_parts();
-        let received = discard(&parts.headers, body).await?;
+        let removes = parts.method == Method::POST && target.query.contains_key("delete");
+        let received = receive(&parts.headers, body, removes || is_kept(&target)).await?;
         let upload = target.query.get("uploadId");
         match (parts.method, upload) {
             (Method::POST, None) if target.query.contains_key("uploads") => {
@@ -87,7 +118,11 @@ impl Sink {
             }
             (Method::POST, Some(id)) => self.complete(id, &parts.headers),
             (Method::DELETE, Some(id)) => Ok(self.abort(id)),
-            (Method::PUT, None) => self.put(&target, received),
+            (Method::POST, None) if removes => self.remove(&target, &received.content),
+            (Method::PUT, None) => self.put(&target, received, &parts.headers),
+            (Method::GET, None) if is_kept(&target) && !parts.headers.contains_key("range") => {
+                self.get(&target)
+            }
             (Method::GET, None) if target.query.contains_key("list-type") => self.list(&target),
             (Method::HEAD, None) => self.head(&target),
             _ => Ok(error(StatusCode::NOT_IMPLEMENTED, "NotImplemented")),
@@ -157,9 +192,44 @@ impl Sink {
         response
     }
 
-    fn put(&self, target: &Target, received: Received) -> Result<Response<Body>> {
-        self.state().objects.insert(target.key.clone(), received.bytes);
+    fn put(
+        &self,
+        target: &Target,
+        received: Received,
+        headers: &HeaderMap,
+    ) -> Result<Response<Body>> {
+        let mut state = self.state();
+        if headers.contains_key("if-none-match") && state.objects.contains_key(&target.key) {
+            return Ok(error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed"));
+        }
+        state.puts += 1;
+        state.objects.insert(target.key.clone(), received.bytes);
+        if is_kept(target) {
+            state.kept.insert(target.key.clone(), received.content);
+        }
         stored(&format!("{:032x}", received.bytes), received.checksum)
+    }
+
+    fn get(&self, target: &Target) -> Result<Response<Body>> {
+        let Some(content) = self.content(&target.key) else {
+            return Ok(error(StatusCode::NOT_FOUND, "NoSuchKey"));
+        };
+        let tag = format!("\"{:032x}\"", content.len());
+        Ok(Response::builder().header("etag", tag).body(full(content))?)
+    }
+
+    /// `DeleteObjects`, which says nothing of what was not there.
+    fn remove(&self, target: &Target, content: &[u8]) -> Result<Response<Body>> {
+        let bucket = target.key.trim_end_matches('/');
+        let text = std::str::from_utf8(content)?;
+        let document = roxmltree::Document::parse(text)?;
+        let mut state = self.state();
+        for key in document.descendants().filter(|node| node.has_tag_name(KEY)) {
+            let name = format!("{bucket}/{}", key.text().unwrap_or_default());
+            state.objects.remove(&name);
+            state.kept.remove(&name);
+        }
+        xml("<DeleteResult></DeleteResult>")
     }
 
     /// `ListObjectsV2`, all on one page.
@@ -217,13 +287,24 @@ impl Target {
     }
 }
 
-/// Reads a body to its end and keeps nothing but its size and its checksum, which may stand before or after it.
-async fn discard(headers: &HeaderMap, mut body: Incoming) -> Result<Received> {
+/// Whether the content of such an object is kept.
+fn is_kept(target: &Target) -> bool {
+    let is_json = Path::new(&target.key).extension().is_some_and(|extension| extension == "json");
+    is_json && !target.key.contains("/data/")
+}
+
+/// Reads a body to its end. Unless it is to be kept, nothing stays but its size and its checksum, which may stand
+/// before or after it.
+async fn receive(headers: &HeaderMap, mut body: Incoming, keep: bool) -> Result<Received> {
     let mut bytes = 0;
+    let mut content = Vec::new();
     let mut tail = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         bytes += data.len() as u64;
+        if keep {
+            content.extend_from_slice(&data);
+        }
         tail.extend_from_slice(&data[data.len().saturating_sub(TAIL)..]);
         let surplus = tail.len().saturating_sub(TAIL);
         tail.drain(..surplus);
@@ -231,7 +312,11 @@ async fn discard(headers: &HeaderMap, mut body: Incoming) -> Result<Received> {
     let declared = headers
         .get("x-amz-decoded-content-length")
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    Ok(Received { bytes: declared.unwrap_or(bytes), checksum: checksum(headers, &tail) })
+    Ok(Received {
+        bytes: declared.unwrap_or(bytes),
+        checksum: checksum(headers, &tail),
+        content: content.into(),
+    })
 }
 
 fn checksum(headers: &HeaderMap, tail: &[u8]) -> Option<(HeaderName, HeaderValue)> {
@@ -281,22 +366,5 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checksum_is_found_before_and_after_the_body() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-amz-trailer", HeaderValue::from_static("x-amz-checksum-crc32"));
-        let body = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n";
-        let (name, value) = checksum(&headers, body).unwrap();
-        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-amz-checksum-crc32", "NSRBwg=="));
-        assert!(checksum(&headers, b"x-amz-checksum-crc32c:AAAA").is_none());
-
-        headers.clear();
-        headers.insert("x-amz-checksum-crc64nvme", HeaderValue::from_static("AAAAAAAAAAA="));
-        assert_eq!(checksum(&headers, b"").unwrap().1.to_str().unwrap(), "AAAAAAAAAAA=");
-        headers.clear();
-        assert!(checksum(&headers, body).is_none());
-    }
-}
+#[path = "sink_tests.rs"]
+mod tests;

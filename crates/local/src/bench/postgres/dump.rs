@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use super::super::dumps::{BUCKET, SEED_KEY, bytes_of_dump, environment, timed, upload_of_file};
-use super::super::procfs::{Usage, usage};
+use super::super::procfs::{Usage, own_cpu_s};
 use super::super::server::Server;
 use super::super::services::Services;
 use super::cluster::Cluster;
@@ -169,11 +169,6 @@ fn compress(compression: &str) -> String {
         Some(level) => format!("-Z{level}"),
         None => format!("--compress={compression}"),
     }
-}
-
-/// The processor time of this process so far, in seconds.
-pub(super) fn own_cpu_s() -> f64 {
-    usage(std::process::id()).unwrap_or_default().cpu_s
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use tokio::process::Command;
 
 use super::assets::{Assets, HERE};
 use super::figures::{mb, mib, rounded};
+use super::variable;
 use crate::process::Processes;
 use crate::say::progress;
 use cluster::{Cluster, many, one_large};
@@ -92,10 +93,6 @@ pub async fn run(root: &Path, quick: bool) -> Result<Value> {
     figures.insert("quick".to_owned(), json!(quick));
     figures.insert("machine".to_owned(), machine);
     Ok(Value::Object(figures))
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 #[derive(Debug)]

@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::process::Command;
 
+use super::super::procfs::own_cpu_s;
 use super::super::server::KEY;
 use super::cluster::Cluster;
-use super::dump::{Tools, own_cpu_s};
+use super::dump::Tools;
 use super::store::{Backup, Store};
 use crate::REGION;
 
