@@ -9,7 +9,7 @@ use super::stub::Totals;
 use super::{COMPRESSIONS, SEGMENTS, USUAL_SEGMENTS};
 use crate::say::progress;
 
-/// From this share of the processor time on, the emulator is said to be the limit.
+/// From this share of our time on, the emulator is said to be the limit.
 const LIMIT: f64 = 0.6;
 
 /// A run of the dumper alone.
@@ -48,8 +48,8 @@ pub(super) struct Measured {
     pub(super) table: Totals,
     pub(super) boto3: Vec<Pair>,
     pub(super) dynamodump: Vec<Pair>,
-    /// By segments: the emulator's share of the processor time of our runs.
-    pub(super) emulator: Vec<(u32, f64)>,
+    /// By segments: the time that the emulator needs for its pages alone, to the time of ours.
+    pub(super) limits: Vec<(u32, f64)>,
 }
 
 impl Measured {
@@ -64,6 +64,11 @@ impl Measured {
             for segments in SEGMENTS {
                 all.insert(format!("{name}_{segments}"), ratio(pairs, segments).figure());
             }
+        }
+        for segments in SEGMENTS {
+            let runs = self.limits_with(segments);
+            progress(&format!("vs_limit, {segments} segments: {}", runs.text("").trim_end()));
+            all.insert(format!("vs_limit_{segments}"), runs.figure());
         }
         for (name, runs) in self.alone_with(USUAL_SEGMENTS) {
             progress(&format!("{name}: {}", runs.text("").trim_end()));
@@ -102,7 +107,7 @@ impl Measured {
 
     /// For which numbers of segments the emulator was the limit of our runs.
     fn emulator_is_limit(&self) -> Value {
-        let share = |segments: u32| self.emulator_with(segments).median();
+        let share = |segments: u32| self.limits_with(segments).median();
         let limited: Vec<u32> = SEGMENTS.into_iter().filter(|s| share(*s) >= LIMIT).collect();
         if !limited.is_empty() {
             progress(&format!(
@@ -113,12 +118,8 @@ impl Measured {
         json!(limited)
     }
 
-    fn emulator_with(&self, segments: u32) -> Runs {
-        self.emulator
-            .iter()
-            .filter(|(with, _)| *with == segments)
-            .map(|(_, share)| *share)
-            .collect()
+    fn limits_with(&self, segments: u32) -> Runs {
+        self.limits.iter().filter(|(with, _)| *with == segments).map(|(_, limit)| *limit).collect()
     }
 
     fn runs(&self) -> Value {
@@ -134,7 +135,7 @@ impl Measured {
             "vs_boto3": by_segments(&|segments| details(&self.boto3, segments)),
             "vs_peer": by_segments(&|segments| details(&self.dynamodump, segments)),
             "vs_boto3_stub": by_segments(&|segments| details(&self.boto3_stub, segments)),
-            "emulator_share_of_cpu": by_segments(&|segments| self.emulator_with(segments).json()),
+            "vs_limit": by_segments(&|segments| self.limits_with(segments).json()),
         })
     }
 
@@ -286,7 +287,7 @@ mod tests {
             alone: Totals { items: 1000, bytes: 2_000_000_000, counted: 1 },
             stubbed: [2, 4, 10].map(|s| Stubbed { segments: 16, ours: ours(s) }).to_vec(),
             boto3: vec![pair(1, 10, 1), pair(4, 12, 2), pair(4, 7, 1), pair(16, 21, 3)],
-            emulator: vec![(1, 0.2), (16, 0.9)],
+            limits: vec![(1, 0.2), (16, 0.9)],
             ..Measured::default()
         };
         let figures = measured.figures("zstd:1");

@@ -1,8 +1,9 @@
 //! DynamoDB tables: the dumper alone against prepared pages, beside a script with boto3 and another public tool on the
-//! same emulator, and with several compressions.
+//! same emulator, beside the emulator's own limit, and with several compressions.
 
 mod emulator;
 mod items;
+mod limit;
 mod measured;
 mod ours;
 mod peers;
@@ -136,6 +137,7 @@ struct Bench<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Boto3,
+    Limit,
     Ours,
     Dynamodump,
 }
@@ -215,7 +217,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// All ways beside each other on the emulator. Ours is in the middle; who goes first changes from round to round.
+    /// All ways beside each other on the emulator; who goes first changes from round to round.
     async fn on_emulator(&mut self) -> Result<()> {
         let Some(program) = self.dynoxide.clone() else {
             progress("!! SKIPPED: vs_boto3, vs_peer: the emulator is not installed");
@@ -230,7 +232,7 @@ impl Bench<'_> {
         let totals = emulator.load(self.plan.table).await?;
         self.measured.table = totals;
         progress(&format!("  {} items, {:.0} MB of JSON", totals.items, mb(totals.bytes)));
-        let mut steps = [Step::Boto3, Step::Ours, Step::Dynamodump];
+        let mut steps = [Step::Boto3, Step::Limit, Step::Ours, Step::Dynamodump];
         for n in 0..self.plan.rounds {
             progress(&format!("on the emulator: round {} of {}", n + 1, self.plan.rounds));
             for segments in SEGMENTS {
@@ -246,27 +248,24 @@ impl Bench<'_> {
         emulator: &Emulator,
         totals: Totals,
         segments: u32,
-        steps: [Step; 3],
+        steps: [Step; 4],
     ) -> Result<()> {
         let (endpoint, usual) = (emulator.endpoint(), self.usual.clone());
         let job = Job { endpoint: &endpoint, totals, segments, compression: &usual };
-        let (mut boto3, mut ours, mut dynamodump) = (None, None, None);
+        let (mut boto3, mut limit, mut ours, mut dynamodump) = (None, 0.0, None, None);
         for step in steps {
-            let before = emulator.cpu_s();
             match step {
                 Step::Boto3 => {
                     let run = self.peers.boto3(job).await?;
                     say_peer("boto3", segments, &run);
                     boto3 = Some(run);
                 }
-                Step::Ours => {
-                    let run = self.ours(job).await?;
-                    let emulator = emulator.cpu_s() - before;
-                    progress(&format!("    emulator: CPU {emulator:.2} s"));
-                    let all = emulator + run.dumper.cpu_s + run.servers_cpu_s;
-                    self.measured.emulator.push((segments, emulator / all));
-                    ours = Some(run);
+                Step::Limit => {
+                    let read = limit::read_all(emulator, segments).await?.as_secs_f64();
+                    progress(&format!("  the emulator's limit ({segments} segments): {read:.2} s"));
+                    limit = read;
                 }
+                Step::Ours => ours = Some(self.ours(job).await?),
                 Step::Dynamodump => {
                     dynamodump = self.peers.dynamodump(emulator.port(), job).await?;
                     if let Some(run) = &dynamodump {
@@ -276,6 +275,7 @@ impl Bench<'_> {
             }
         }
         let Some(ours) = ours else { return Ok(()) };
+        self.measured.limits.push((segments, limit / ours.wall.as_secs_f64()));
         let pair = |theirs: Option<Peer>| theirs.map(|theirs| Pair { segments, theirs, ours });
         self.measured.boto3.extend(pair(boto3));
         self.measured.dynamodump.extend(pair(dynamodump));
