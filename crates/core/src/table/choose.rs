@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::options::TableOptions;
+use super::options::{Replica, TableOptions};
 use super::plan::{Export, Method, Scan};
 use crate::compression::{Algorithm, Compression};
 use crate::error::{Error, ErrorClass, Result};
@@ -49,6 +49,8 @@ pub struct Wanted {
     pub memory_mib: u32,
     /// How far the backup is to be verified afterwards.
     pub verify: Level,
+    /// Into which table it is restored afterwards, if into any.
+    pub replica: Option<Replica>,
 }
 
 impl Wanted {
@@ -66,6 +68,7 @@ impl Wanted {
             vcpu: size.vcpu(),
             memory_mib: size.memory_mib(),
             verify,
+            replica: options.replica,
         }
     }
 }

@@ -16,6 +16,7 @@ fn wanted() -> Wanted {
         vcpu: 1,
         memory_mib: 2048,
         verify: Level::None,
+        replica: None,
     }
 }
 

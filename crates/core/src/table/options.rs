@@ -1,5 +1,6 @@
 //! What the tags of a table ask for, besides those that every target has.
 
+use super::arn::{TableArn, is_name};
 use super::choose::{MOST_SEGMENTS, Who};
 use crate::compression::{Algorithm, Compression};
 
@@ -9,10 +10,11 @@ pub(crate) mod names {
     pub(crate) const SEGMENTS: &str = "segments";
     pub(crate) const MAX_READ_PERCENT: &str = "max-read-percent";
     pub(crate) const CONSISTENCY: &str = "consistency";
+    pub(crate) const REPLICATE: &str = "replicate";
 }
 
 /// How a table is to be read and written down. `None` stands for what was not asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableOptions {
     /// Who reads; else as is best for the table.
     pub method: Option<Who>,
@@ -26,6 +28,46 @@ pub struct TableOptions {
     pub consistent: bool,
     /// One that `ImportTable` reads.
     pub compression: Option<Compression>,
+    /// Into which table of the own account and region each backup is restored; else into none.
+    pub replica: Option<Replica>,
+}
+
+/// The table that each backup is restored into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replica {
+    /// One of the same name.
+    Namesake,
+    /// One of this name.
+    Named(String),
+}
+
+impl Replica {
+    /// The replica's name. It is never the table itself: where it would be, the error is a
+    /// sentence that says so. `account` and `region` are those that the replica is in.
+    pub fn name(&self, table: &TableArn, account: &str, region: &str) -> Result<String, String> {
+        let name = match self {
+            Self::Namesake => &table.name,
+            Self::Named(name) => name,
+        };
+        if *name == table.name && table.account == account && table.region == region {
+            return Err(format!("the replica of {table} would be the table itself"));
+        }
+        Ok(name.clone())
+    }
+}
+
+/// Reads the value of `replicate`.
+pub(crate) fn replicate(value: &str) -> Result<Option<Replica>, String> {
+    match value {
+        "no" => Ok(None),
+        "yes" => Ok(Some(Replica::Namesake)),
+        name if is_name(name) => Ok(Some(Replica::Named(name.to_owned()))),
+        _ => {
+            Err("is not allowed: it is yes, no, or the name of another table, which has 3 to 255 \
+                  letters, digits and _ . -"
+                .to_owned())
+        }
+    }
 }
 
 /// Reads the value of `method`. As with the others below, the error is a sentence fragment that

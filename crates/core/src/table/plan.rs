@@ -27,6 +27,9 @@ pub struct Plan {
     pub planned_at: DateTime<Utc>,
     /// How far the backup is to be verified afterwards, by the tags.
     pub verify: Level,
+    /// Into which table of the execution's account and region the backup is restored afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
     /// How the table is read.
     pub method: Method,
     /// The table's whole definition, as `table.json` will hold it.

@@ -73,6 +73,9 @@ pub struct Planned {
     /// The export that was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export_arn: Option<String>,
+    /// The input of the restore into the replica, if there is to be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Value>,
 }
 
 /// How far an export is.
@@ -142,26 +145,39 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             let what = format!("the target {} {reason}", request.resource_arn);
             Error::new(ErrorClass::Configuration, what, "Start the run of a table")
         })?;
-        let plan = self.made(request, &arn.name, wanted, now).await?;
+        let plan = self.made(request, &arn, wanted, now).await?;
         let plan = self.kept(directory, plan).await?;
+        let replica = plan.replica.as_ref().map(|to| self.replica(to, directory));
         match &plan.method {
             Method::Scan(scan) => {
-                Ok(Planned { method: "scan", ranges: scan.ranges, export_arn: None })
+                Ok(Planned { method: "scan", ranges: scan.ranges, export_arn: None, replica })
             }
             Method::Export(export) => {
                 let arn = self.export(&plan, export, directory).await?;
-                Ok(Planned { method: "export", ranges: 1, export_arn: Some(arn) })
+                Ok(Planned { method: "export", ranges: 1, export_arn: Some(arn), replica })
             }
         }
+    }
+
+    /// What the job that restores is told, `contract/restore-input.json`: the replica becomes as
+    /// the backup is, whatever was in it.
+    fn replica(&self, to: &str, directory: &str) -> Value {
+        json!({
+            "manifest": format!("s3://{}/{directory}{}", self.bucket, layout::MANIFEST),
+            "to": to,
+            "options": {"intoExisting": true, "mirror": true},
+        })
     }
 
     async fn made(
         &self,
         request: &PlanRequest,
-        name: &str,
+        arn: &TableArn,
         wanted: &Wanted,
         now: DateTime<Utc>,
     ) -> Result<Plan> {
+        let name = arn.name.as_str();
+        let replica = replica_name(wanted, arn, &request.execution_arn)?;
         let asked = json!({"TableName": name});
         let described = self.tables.dynamodb("DescribeTable", asked.clone()).await?;
         let described = calls::answer("DescribeTable", name, described)?;
@@ -182,6 +198,7 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             execution_arn: request.execution_arn.clone(),
             planned_at: now,
             verify: wanted.verify,
+            replica,
             method: method(wanted, &facts, &token(&request.execution_arn))?,
             definition,
         })
@@ -248,6 +265,17 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
         }
         Ok(Followed { status })
     }
+}
+
+/// The replica is in the account and region of the execution.
+fn replica_name(wanted: &Wanted, arn: &TableArn, execution_arn: &str) -> Result<Option<String>> {
+    let Some(replica) = &wanted.replica else { return Ok(None) };
+    let mut parts = execution_arn.split(':').skip(3);
+    let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    replica.name(arn, account, region).map(Some).map_err(|what| {
+        let hint = "Give the tag replicate the name of another table";
+        Error::new(ErrorClass::Configuration, what, hint)
+    })
 }
 
 /// The request's token: the same for each request of one execution.

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::table::choose::Who;
+use crate::table::options::Replica;
 use crate::testing::{MemoryStore, MemoryTables};
 use crate::verification::Level;
 
@@ -30,6 +31,7 @@ fn wanted(method: Option<Who>) -> Wanted {
         vcpu: 1,
         memory_mib: 2048,
         verify: Level::None,
+        replica: None,
     }
 }
 
@@ -147,6 +149,27 @@ async fn an_export_is_asked_for_with_one_token() {
             "S3SseKmsKeyId": "arn:key",
         })
     );
+}
+
+#[tokio::test]
+async fn a_replica_is_another_table() {
+    let (tables, store) = (Tables::new(Value::Null).await, MemoryStore::default());
+    let planner = planner(&tables, &store);
+    let namesake = Wanted { replica: Some(Replica::Namesake), ..wanted(None) };
+    let error = planned(&planner, &request(), &namesake, now()).await.unwrap_err();
+    assert!(error.what().contains("would be the table itself"), "{error}");
+    assert_eq!(store.keys(), Vec::<String>::new());
+    // Of a table of another account, the replica has the same name.
+    let execution_arn = request().execution_arn.replace("111122223333", "222233334444");
+    let elsewhere = PlanRequest { execution_arn, ..request() };
+    let answer = planned(&planner, &elsewhere, &namesake, now()).await.unwrap();
+    let manifest = format!("s3://{BUCKET}/{}manifest.json", elsewhere.directory());
+    let expected = json!({"manifest": manifest, "to": "orders",
+        "options": {"intoExisting": true, "mirror": true}});
+    assert_eq!(answer.replica, Some(expected));
+    let replica = Some(Replica::Named("orders-copy".to_owned()));
+    let answer = planned(&planner, &request(), &Wanted { replica, ..wanted(None) }, now()).await;
+    assert_eq!(answer.unwrap().replica.unwrap()["to"], "orders-copy");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::arn::is_name;
 use crate::error::{Error, ErrorClass, Result};
 
 /// The most segments there are.
@@ -77,7 +78,7 @@ impl Request {
             check(is_region(region), field, region, "a region is such as eu-central-1");
         }
         let allowed = "it has 3 to 255 letters, digits and _ . -";
-        check(is_table(&self.table_name), "table-name", &self.table_name, allowed);
+        check(is_name(&self.table_name), "table-name", &self.table_name, allowed);
         let allowed = "it has 3 to 63 small letters, digits and . -";
         check(is_bucket(&self.bucket_name), "bucket-name", &self.bucket_name, allowed);
         let allowed = "it has 1 to 512 letters, digits and ! - _ . * ' ( ) / =, and its parts between \
@@ -91,11 +92,6 @@ fn is_region(text: &str) -> bool {
     let small = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.split('-').count() >= 3
         && text.split('-').all(|part| !part.is_empty() && part.bytes().all(small))
-}
-
-fn is_table(text: &str) -> bool {
-    let legal = |c: u8| c.is_ascii_alphanumeric() || b"_.-".contains(&c);
-    (3..=255).contains(&text.len()) && text.bytes().all(legal)
 }
 
 fn is_bucket(text: &str) -> bool {

@@ -53,7 +53,7 @@ const OF_SECRETS: [&str; 17] = [
 ];
 
 /// The tags of tables.
-const OF_TABLES: [&str; 12] = [
+const OF_TABLES: [&str; 14] = [
     START_SCHEDULE,
     TIMEZONE,
     FORMAT,
@@ -62,6 +62,8 @@ const OF_TABLES: [&str; 12] = [
     table::SEGMENTS,
     table::MAX_READ_PERCENT,
     table::CONSISTENCY,
+    table::REPLICATE,
+    names::JOBS,
     names::COMPRESSION,
     VERIFY,
     VERIFY_SCHEDULE,

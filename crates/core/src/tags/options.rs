@@ -109,6 +109,7 @@ impl Reader<'_> {
                 let compression = table::compression(value)?;
                 of_scan(true).map(|()| compression)
             }),
+            replica: self.take(table_names::REPLICATE, table::replicate).flatten(),
         }
     }
 }

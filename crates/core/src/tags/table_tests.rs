@@ -1,7 +1,7 @@
 use super::tests::read_as;
 use super::*;
 use crate::table::choose::Who;
-use crate::table::options::TableOptions;
+use crate::table::options::{Replica, TableOptions};
 
 fn read(tags: &[(&str, &str)]) -> Result<DumpSpec, Vec<String>> {
     let keys: Vec<_> = tags.iter().map(|(name, _)| format!("autodump:{name}")).collect();
@@ -37,6 +37,7 @@ fn every_tag_of_a_table_is_read() {
         ("max-read-percent", "25"),
         ("consistency", "strong"),
         ("compression", "gzip:6"),
+        ("replicate", "orders-copy"),
         ("verify", "archive"),
         ("verify-schedule", "@weekly"),
         ("restore-target", "yes"),
@@ -50,6 +51,7 @@ fn every_tag_of_a_table_is_read() {
         max_read_percent: Some(25),
         consistent: true,
         compression: Some("gzip:6".parse().unwrap()),
+        replica: Some(Replica::Named("orders-copy".to_owned())),
     };
     assert_eq!(spec.options, Options::Table(expected));
 }
@@ -62,6 +64,7 @@ fn every_wrong_tag_of_a_table_says_what_is_allowed() {
         ("max-read-percent", "50%", "is no share of the table's read capacity: allowed are 1 to"),
         ("consistency", "yes", "is not allowed: it is eventual or strong"),
         ("compression", "lz4", "is nothing that ImportTable reads: allowed are none, gzip, "),
+        ("replicate", "a/b", "is not allowed: it is yes, no, or the name of another table, which"),
         ("verify", "restore", "is not offered for tables: use checksum or archive"),
         ("verify", "full", "is no level of verification: allowed are none, checksum and archive"),
         ("jobs", "0", "is no number of jobs that read the table: allowed are 1 to 10000"),

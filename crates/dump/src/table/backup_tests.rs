@@ -26,6 +26,7 @@ fn plan(method: Method) -> Plan {
         execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
         planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
         verify: Level::Checksum,
+        replica: None,
         method,
         definition: serde_json::from_str(golden).unwrap(),
     }

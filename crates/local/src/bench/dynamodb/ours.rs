@@ -125,6 +125,7 @@ fn plan(job: Job<'_>, now: DateTime<Utc>) -> Plan {
         execution_arn: format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:run"),
         planned_at: now,
         verify: Level::default(),
+        replica: None,
         method: Method::Scan(scan),
         definition: json!({
             "version": 1,
