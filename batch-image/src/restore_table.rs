@@ -37,10 +37,12 @@ pub(crate) async fn run(
     };
     let (config, target, backup) = Box::pin(or_stopped(stop.as_mut(), looking)).await?;
     let progress = Arc::new(Progress::default());
+    let table = Arc::new(Table::new(&config, &target.name));
     let restore = Restore {
         reader: reader.clone(),
         service: Control::new(&config),
-        writer: Arc::new(Table::new(&config, &target.name)),
+        writer: Arc::clone(&table),
+        scanner: table,
         target,
         backup,
         options,
@@ -98,6 +100,7 @@ fn log(environment: &Environment, restored: &Restored, time: Duration) {
         remarks = restored.plan.remarks.join("; "),
         dry_run = restored.dry_run,
         items = restored.items,
+        deleted = restored.deleted,
         bytes = restored.bytes,
         throttled = restored.throttled,
         seconds = time.as_secs(),
@@ -110,6 +113,7 @@ fn log(environment: &Environment, restored: &Restored, time: Duration) {
 struct Progress {
     items: AtomicU64,
     all: AtomicU64,
+    deleted: AtomicU64,
 }
 
 impl Watcher for Progress {
@@ -118,6 +122,9 @@ impl Watcher for Progress {
             Event::Planned(plan) => self.all.store(plan.items, Ordering::Relaxed),
             Event::Written(items) => {
                 self.items.fetch_add(*items, Ordering::Relaxed);
+            }
+            Event::Deleted(items) => {
+                self.deleted.fetch_add(*items, Ordering::Relaxed);
             }
             Event::Imported(items) => self.items.store(*items, Ordering::Relaxed),
             _ => {}
@@ -136,6 +143,7 @@ impl Progress {
             tracing::info!(
                 items = self.items.load(Ordering::Relaxed),
                 of = self.all.load(Ordering::Relaxed),
+                deleted = self.deleted.load(Ordering::Relaxed),
                 "restore in progress"
             );
         }

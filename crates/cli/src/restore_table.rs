@@ -34,9 +34,13 @@ pub(crate) struct TableArguments {
     #[arg(long, value_name = "ID", requires = "role_arn")]
     external_id: Option<String>,
     /// Write into a table that has items: those with the keys of items in the backup are
-    /// replaced, and all others stay.
+    /// replaced, and all others stay, unless --mirror is given.
     #[arg(long)]
     into_existing: bool,
+    /// Together with --into-existing: delete the table's items that are not in the backup, when
+    /// all items of the backup are written. Nobody else may write the table meanwhile.
+    #[arg(long)]
+    mirror: bool,
     /// Who writes the items: write (AutoDump), import (DynamoDB itself, into a new table and
     /// without write capacity), or auto: import, where it can be and the backup is large.
     #[arg(long, value_name = "auto|import|write")]
@@ -69,6 +73,7 @@ impl TableArguments {
             ("--role-arn", self.role_arn.is_some()),
             ("--external-id", self.external_id.is_some()),
             ("--into-existing", self.into_existing),
+            ("--mirror", self.mirror),
             ("--method", self.method.is_some()),
             ("--workers", self.workers.is_some()),
             ("--max-write-rate", self.max_write_rate.is_some()),
@@ -80,6 +85,7 @@ impl TableArguments {
     pub(crate) fn options(&self, dry_run: bool) -> Result<Options> {
         let asked = TableRestoreOptions {
             into_existing: self.into_existing,
+            mirror: self.mirror,
             method: self.method.unwrap_or_default(),
             workers: self.workers,
             max_write_rate: self.max_write_rate,
@@ -134,10 +140,12 @@ pub(crate) async fn run(
     };
     let (target, backup) = or_stopped(stop.as_mut(), looking).await?;
     let screen = Arc::new(Screen::of_items(json));
+    let table = Arc::new(Table::new(&config, &target.name));
     let order = Restore {
         reader: reader.clone(),
         service: Control::new(&config),
-        writer: Arc::new(Table::new(&config, &target.name)),
+        writer: Arc::clone(&table),
+        scanner: table,
         target,
         backup,
         options,
@@ -176,7 +184,7 @@ mod tests {
         for argument in command.get_arguments() {
             let name = format!("--{}", argument.get_long().unwrap());
             let value = match name.as_str() {
-                "--into-existing" => None,
+                "--into-existing" | "--mirror" => None,
                 "--method" => Some("write"),
                 _ => Some("3"),
             };

@@ -15,9 +15,14 @@ impl Watcher for Screen {
                 self.say(&summary(plan), &json!({ "event": "planned", "plan": plan }));
             }
             Event::Phase(phase) => {
+                // What is deleted is counted from its beginning.
+                if *phase == Phase::Mirror {
+                    self.expects(0);
+                    self.reached(0);
+                }
                 self.phase(words(*phase), &json!({ "event": "phase", "phase": phase }));
             }
-            Event::Written(items) => self.done(*items),
+            Event::Written(items) | Event::Deleted(items) => self.done(*items),
             Event::Imported(items) => self.reached(*items),
             Event::Warning(what) => {
                 let value = json!({ "event": "warning", "what": what });
@@ -32,6 +37,7 @@ fn words(phase: Phase) -> &'static str {
     match phase {
         Phase::Create => "making the table",
         Phase::Items => "writing items",
+        Phase::Mirror => "deleting what is not in the backup",
         Phase::Import => "DynamoDB imports",
         Phase::Definition => "setting the rest of the definition",
     }
@@ -59,7 +65,7 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
         print(&json!({ "event": "restored", "result": restored }));
         return;
     }
-    let Restored { plan, items, throttled, .. } = restored;
+    let Restored { plan, items, deleted, throttled, .. } = restored;
     if restored.dry_run {
         println!("Nothing was changed. This would be done:");
         if plan.makes_table && plan.method == "write" {
@@ -70,6 +76,9 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
         } else {
             println!("  writing {} items into {}", plan.items, plan.table);
         }
+        if plan.mirrors {
+            println!("  deleting the items of {} that are not in the backup", plan.table);
+        }
         for step in &plan.steps {
             println!("  setting {step}");
         }
@@ -79,7 +88,11 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
         0 => String::new(),
         times => format!(" It was throttled {times} times."),
     };
-    println!("Restored: {items} items in {}.{slowed}", plan.table);
+    let others = match plan.mirrors {
+        true => format!(" {deleted} items that are not in the backup were deleted."),
+        false => String::new(),
+    };
+    println!("Restored: {items} items in {}.{others}{slowed}", plan.table);
 }
 
 /// The result of a backup.

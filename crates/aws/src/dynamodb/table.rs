@@ -21,6 +21,10 @@ const WRITING_REFUSED: &str =
     "Let the job's role do dynamodb:BatchWriteItem on the table, and use the table's KMS key";
 const REJECTED: &str = "Look at the table's state and at its KMS key";
 
+/// What stands before an item that is written, and before a key whose item is deleted.
+const PUT: &[u8] = b"{\"PutRequest\":{\"Item\":";
+const DELETE: &[u8] = b"{\"DeleteRequest\":{\"Key\":";
+
 /// One table.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -33,6 +37,18 @@ impl Table {
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self { client: for_content(config), name: name.into() }
+    }
+
+    async fn batch(&self, start: &[u8], texts: &[Bytes]) -> Result<Answer<Bytes>> {
+        if texts.is_empty() || texts.len() > BATCH {
+            let (count, name) = (texts.len(), &self.name);
+            return Err(Error::new(
+                ErrorClass::Internal,
+                format!("{count} items of table {name} were to be written or deleted at once"),
+                "Report this: it is a fault of AutoDump",
+            ));
+        }
+        self.ask("BatchWriteItem", batch(&self.name, start, texts), WRITING_REFUSED).await
     }
 
     async fn ask(&self, operation: &str, body: Bytes, refused: &str) -> Result<Answer<Bytes>> {
@@ -54,14 +70,11 @@ impl TableReader for Table {
 
 impl TableWriter for Table {
     async fn write(&self, items: &[Bytes]) -> Result<Answer<Bytes>> {
-        if items.is_empty() || items.len() > BATCH {
-            return Err(Error::new(
-                ErrorClass::Internal,
-                format!("{} items were to be written to table {} at once", items.len(), self.name),
-                "Report this: it is a fault of AutoDump",
-            ));
-        }
-        self.ask("BatchWriteItem", batch(&self.name, items), WRITING_REFUSED).await
+        self.batch(PUT, items).await
+    }
+
+    async fn delete(&self, keys: &[Bytes]) -> Result<Answer<Bytes>> {
+        self.batch(DELETE, keys).await
     }
 }
 
@@ -78,19 +91,18 @@ fn scan(table: &str, request: &PageRequest) -> Bytes {
     body.into()
 }
 
-fn batch(table: &str, items: &[Bytes]) -> Bytes {
-    const START: &[u8] = b"{\"PutRequest\":{\"Item\":";
-    let length: usize = items.iter().map(|item| item.len() + START.len() + 3).sum();
+fn batch(table: &str, start: &[u8], texts: &[Bytes]) -> Bytes {
+    let length: usize = texts.iter().map(|text| text.len() + start.len() + 3).sum();
     let mut body = BytesMut::with_capacity(length + table.len() + 100);
-    let start =
-        format!("{{\"ReturnConsumedCapacity\":\"TOTAL\",\"RequestItems\":{{{}:[", quoted(table));
-    body.put_slice(start.as_bytes());
-    for (index, item) in items.iter().enumerate() {
+    let table = quoted(table);
+    let head = format!("{{\"ReturnConsumedCapacity\":\"TOTAL\",\"RequestItems\":{{{table}:[");
+    body.put_slice(head.as_bytes());
+    for (index, text) in texts.iter().enumerate() {
         if index > 0 {
             body.put_u8(b',');
         }
-        body.put_slice(START);
-        body.put_slice(item);
+        body.put_slice(start);
+        body.put_slice(text);
         body.put_slice(b"}}");
     }
     body.put_slice(b"]}}");

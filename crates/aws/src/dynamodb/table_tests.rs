@@ -31,6 +31,12 @@ async fn write(answers: Vec<Scripted>, items: &[&'static str]) -> (Result<Answer
     (Table::new(&config, "orders").write(&items).await, sent)
 }
 
+async fn delete(answers: Vec<Scripted>, keys: &[&'static str]) -> (Result<Answer<Bytes>>, Sent) {
+    let (config, sent) = replay(answers).await;
+    let keys: Vec<_> = keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect();
+    (Table::new(&config, "orders").delete(&keys).await, sent)
+}
+
 fn done() -> Answer<Bytes> {
     Answer::Done(Bytes::from_static(PAGE.as_bytes()))
 }
@@ -151,12 +157,38 @@ async fn items_are_written_as_they_are() {
 }
 
 #[tokio::test]
+async fn items_are_deleted_by_their_keys_as_they_are() {
+    let keys = ["{\"n\":{\"N\": \"1.0E+2\"}}", "{\"n\":{\"N\":\"2\"}}"];
+    let (answer, sent) = delete(vec![page()], &keys).await;
+    assert_eq!(answer.unwrap(), done());
+    let key = |key: &str| serde_json::from_str::<Value>(key).unwrap();
+    let deletes = keys.map(|text| json!({"DeleteRequest": {"Key": key(text)}}));
+    let expected = json!({"RequestItems": {"orders": deletes}, "ReturnConsumedCapacity": "TOTAL"});
+    assert_eq!(sent.bodies("DynamoDB_20120810.BatchWriteItem"), [expected]);
+    let body = sent.requests().next().unwrap().body().bytes().unwrap();
+    let as_given = format!("{{\"DeleteRequest\":{{\"Key\":{}}}}}", keys[0]);
+    assert!(std::str::from_utf8(body).unwrap().contains(&as_given));
+
+    let throttled = Scripted::error(400, "ThrottlingException", "Slower.");
+    let (answer, sent) = delete(vec![throttled], &keys).await;
+    assert_eq!((answer.unwrap(), sent.requests().count()), (Answer::Throttled, 1));
+    let refused = Scripted::error(400, "AccessDeniedException", "No.");
+    let error = delete(vec![refused], &keys).await.0.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Credentials);
+    assert!(error.hint().contains("dynamodb:BatchWriteItem"), "{error}");
+}
+
+#[tokio::test]
 async fn a_batch_of_none_or_too_many_is_not_sent() {
     for count in [0, 26] {
         let (answer, sent) = write(vec![page()], &vec!["{}"; count]).await;
         let error = answer.unwrap_err();
         assert_eq!((error.class(), sent.requests().count()), (ErrorClass::Internal, 0), "{error}");
+        let (answer, sent) = delete(vec![page()], &vec!["{}"; count]).await;
+        let error = answer.unwrap_err();
+        assert_eq!((error.class(), sent.requests().count()), (ErrorClass::Internal, 0), "{error}");
     }
+    assert_eq!(delete(vec![page()], &["{}"; 25]).await.0.unwrap(), done());
     assert_eq!(write(vec![page()], &["{}"; 25]).await.0.unwrap(), done());
 }
 

@@ -134,10 +134,15 @@ impl Cloud {
 
     async fn write(&self, input: &Value) -> Called {
         let (table, requests) = input["RequestItems"].as_object().unwrap().iter().next().unwrap();
-        let items = requests.as_array().unwrap().iter();
-        let items: Vec<_> =
-            items.map(|one| Bytes::from(one["PutRequest"]["Item"].to_string())).collect();
-        match self.tables.writer(table).write(&items).await.unwrap() {
+        let texts = |pointer: &str| -> Vec<_> {
+            let all = requests.as_array().unwrap().iter().filter_map(|one| one.pointer(pointer));
+            all.map(|text| Bytes::from(text.to_string())).collect()
+        };
+        let (items, keys) = (texts("/PutRequest/Item"), texts("/DeleteRequest/Key"));
+        let writer = self.tables.writer(table);
+        let answer =
+            if keys.is_empty() { writer.write(&items).await } else { writer.delete(&keys).await };
+        match answer.unwrap() {
             ports::Answer::Done(body) => Called::Answered(serde_json::from_slice(&body).unwrap()),
             ports::Answer::Throttled => unreachable!("nobody hinders it"),
         }

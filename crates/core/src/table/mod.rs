@@ -9,6 +9,7 @@ pub mod definition;
 pub mod description;
 pub mod layout;
 pub mod manifest;
+pub mod number;
 pub mod options;
 pub mod plan;
 pub mod planner;

@@ -45,6 +45,11 @@ pub trait TableWriter: Send + Sync {
     /// `BatchWriteItem` for these items, 1 to 25, each the JSON text of an item. Gives the body
     /// of its answer, whole and as it came.
     fn write(&self, items: &[Bytes]) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
+
+    /// `BatchWriteItem` that deletes the items with these keys, 1 to 25, each the JSON text of a
+    /// key. A key that no item has is no error. Gives the body of its answer, whole and as it
+    /// came.
+    fn delete(&self, keys: &[Bytes]) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
 }
 
 /// What a service says to a call of its control plane.

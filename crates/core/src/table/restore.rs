@@ -45,6 +45,8 @@ impl FromStr for Method {
 pub struct TableRestoreOptions {
     /// Write into a table that has items.
     pub into_existing: bool,
+    /// Delete the items of such a table that are not in the backup.
+    pub mirror: bool,
     /// Who writes the items.
     pub method: Method,
     /// How many write at once, 1 to [`MOST_WORKERS`].
@@ -63,8 +65,8 @@ pub struct TableRestoreOptions {
 
 impl TableRestoreOptions {
     /// The fields in JSON that the options of databases do not have.
-    pub const OWN: [&'static str; 5] =
-        ["intoExisting", "method", "workers", "maxWriteRate", "kmsKey"];
+    pub const OWN: [&'static str; 6] =
+        ["intoExisting", "mirror", "method", "workers", "maxWriteRate", "kmsKey"];
 
     /// Reads the JSON text of options, and checks them.
     pub fn parse(text: &str) -> Result<Self> {
@@ -110,6 +112,7 @@ mod tests {
         let options = &golden["table"]["options"];
         let read = TableRestoreOptions::parse(&options.to_string()).unwrap();
         assert_eq!((read.into_existing, read.method), (true, Method::Import));
+        assert!(read.mirror);
         assert_eq!((read.workers, read.max_write_rate), (Some(64), Some(500)));
         assert_eq!(serde_json::to_value(&read).unwrap(), *options);
         let mut own: Vec<_> = options.as_object().unwrap().keys().map(String::as_str).collect();

@@ -17,4 +17,4 @@ pub mod writing;
 pub use access::FixedAccess;
 pub use faulty::{Call, Cut, Fault, FaultyStore};
 pub use memory::{MemoryStore, StoredObject};
-pub use tables::{MemoryTables, MemoryWriter};
+pub use tables::{MemoryReader, MemoryTables, MemoryWriter};

@@ -71,6 +71,11 @@ impl<'a> Page<'a> {
         self.next.map(RawValue::get)
     }
 
+    /// The texts of its items, as they came.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.items.iter().map(|item| item.get())
+    }
+
     /// Its items as lines.
     pub(super) fn lines(&self) -> Vec<u8> {
         let around = BEFORE.len() + AFTER.len();

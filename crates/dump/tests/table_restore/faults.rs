@@ -160,6 +160,7 @@ async fn a_store_that_fails_ends_the_restore() {
             reader,
             service: case.tables.clone(),
             writer: case.tables.writer(&case.target.name).into(),
+            scanner: case.tables.reader(&case.target.name).into(),
             target: case.target.clone(),
             backup: case.backup.clone(),
             options: case.options.clone(),

@@ -4,6 +4,7 @@
 
 mod faults;
 mod imports;
+mod mirrors;
 mod plans;
 mod support;
 mod whole;

@@ -8,7 +8,7 @@ use autodump_core::ports::ObjectLocation;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
 use autodump_core::table::ports::{Called, TableService, TableWriter};
-use autodump_core::testing::{MemoryStore, MemoryTables, MemoryWriter};
+use autodump_core::testing::{MemoryReader, MemoryStore, MemoryTables, MemoryWriter};
 use autodump_core::{Error, Result};
 use autodump_dump::codec::{Decoder, Encoder};
 use autodump_dump::table::restore::{
@@ -96,6 +96,7 @@ pub(crate) fn decoded(bytes: &[u8], algorithm: Algorithm) -> Vec<Value> {
 pub(crate) struct Heard {
     pub(crate) names: Mutex<Vec<String>>,
     pub(crate) read: AtomicU64,
+    pub(crate) deleted: AtomicU64,
 }
 
 impl Watcher for Heard {
@@ -106,6 +107,10 @@ impl Watcher for Heard {
             Event::Planned(_) => "planned".to_owned(),
             Event::Read(bytes) => {
                 self.read.fetch_add(*bytes, Ordering::Relaxed);
+                return;
+            }
+            Event::Deleted(items) => {
+                self.deleted.fetch_add(*items, Ordering::Relaxed);
                 return;
             }
             _ => return,
@@ -184,11 +189,12 @@ impl Case {
         self
     }
 
-    fn restore(&self) -> Restore<MemoryStore, MemoryTables, MemoryWriter> {
+    fn restore(&self) -> Restore<MemoryStore, MemoryTables, MemoryWriter, MemoryReader> {
         Restore {
             reader: self.store.clone(),
             service: self.tables.clone(),
             writer: Arc::new(self.tables.writer(&self.target.name)),
+            scanner: Arc::new(self.tables.reader(&self.target.name)),
             target: self.target.clone(),
             backup: self.backup.clone(),
             options: self.options.clone(),

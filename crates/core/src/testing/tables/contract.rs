@@ -31,18 +31,29 @@ pub async fn all<W: TableWriter>(
     let here = writer(table);
     items_are_written_as_they_are(service, &here, table).await;
     items_with_the_same_key_are_replaced(service, &here, table).await;
+    items_are_deleted_by_their_keys(service, &here, table).await;
     if strict.duplicate_keys {
         let twice = [item("d", "1"), item("d", "2")];
         assert!(here.write(&twice).await.is_err(), "the same key twice in a batch was taken");
+        let twice = [key("d"), key("d")];
+        assert!(here.delete(&twice).await.is_err(), "the same key was deleted twice in a batch");
     }
     if strict.batch_size {
         let many: Vec<_> = (0..26).map(|n| item(&format!("m{n}"), "1")).collect();
         assert!(here.write(&many).await.is_err(), "a batch of 26 items was taken");
+        let many: Vec<_> = (0..26).map(|n| key(&format!("m{n}"))).collect();
+        assert!(here.delete(&many).await.is_err(), "a batch of 26 keys was taken");
     }
     let wrong = [Bytes::from_static(br#"{"other":{"S":"x"}}"#)];
     assert!(here.write(&wrong).await.is_err(), "an item without its key was taken");
+    assert!(here.delete(&wrong).await.is_err(), "a key that is none was taken");
     let missing = writer(&format!("{table}-missing"));
     assert!(missing.write(&[item("a", "1")]).await.is_err(), "a missing table took an item");
+    assert!(missing.delete(&[key("a")]).await.is_err(), "a missing table deleted an item");
+}
+
+fn key(id: &str) -> Bytes {
+    Bytes::from(json!({"id": {"S": id}}).to_string())
 }
 
 fn item(id: &str, value: &str) -> Bytes {
@@ -143,4 +154,31 @@ pub async fn items_with_the_same_key_are_replaced(
         };
     }
     assert_eq!(written(service, table, "same").await["v"]["N"], "2");
+}
+
+/// What has the keys is gone, and nothing else; a key without an item is deleted as well.
+pub async fn items_are_deleted_by_their_keys(
+    service: &impl TableService,
+    writer: &impl TableWriter,
+    table: &str,
+) {
+    let items: Vec<_> = (0..25).map(|n| item(&format!("g{n}"), "1")).collect();
+    let Ok(Answer::Done(_)) = writer.write(&items).await else {
+        panic!("a batch of 25 items was not taken");
+    };
+    let mut keys: Vec<_> = (1..25).map(|n| key(&format!("g{n}"))).collect();
+    keys.push(key("was never there"));
+    for _ in 0..2 {
+        let Ok(Answer::Done(body)) = writer.delete(&keys).await else {
+            panic!("a batch of 25 keys was not taken");
+        };
+        let body: Value = serde_json::from_slice(&body).unwrap_or_else(|e| panic!("no JSON: {e}"));
+        let left = body["UnprocessedItems"].as_object();
+        assert!(left.is_none_or(serde_json::Map::is_empty), "keys are left over: {body}");
+        assert_eq!(written(service, table, "g0").await["v"]["N"], "1", "g0 is gone");
+        for number in 1..25 {
+            let found = written(service, table, &format!("g{number}")).await;
+            assert!(found.is_null(), "g{number} is still there: {found}");
+        }
+    }
 }

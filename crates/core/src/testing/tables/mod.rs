@@ -7,6 +7,7 @@ mod import;
 mod items;
 mod parts;
 mod scaling;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::import::Importer;
 pub use self::items::MemoryWriter;
+pub use self::scan::MemoryReader;
 use crate::error::{Error, ErrorClass, Result};
 use crate::table::calls::NOT_FOUND;
 use crate::table::ports::{Called, TableService};
@@ -40,6 +42,7 @@ struct State {
     faults: Vec<(String, u32, Fault)>,
     calls: Vec<String>,
     writes: items::Writes,
+    scans: scan::Scans,
     polls: u32,
 }
 
@@ -86,6 +89,7 @@ impl MemoryTables {
             faults: Vec::new(),
             calls: Vec::new(),
             writes: items::Writes::default(),
+            scans: scan::Scans::default(),
             polls: POLLS,
         })))
     }
@@ -102,7 +106,7 @@ impl MemoryTables {
         self.state().unknown.extend(operations.iter().map(|name| (*name).to_owned()));
     }
 
-    /// The `nth` call of an operation from now on, `Write` among them, fails without effect.
+    /// The `nth` call of an operation from now on, `Write`, `Delete` and `Page` among them, fails without effect.
     pub fn fail(&self, operation: &str, nth: u32, class: ErrorClass) {
         self.state().faults.push((operation.to_owned(), nth, Fault::Error(class)));
     }

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::table::ports::{Answer, TableWriter};
+use crate::table::ports::{Answer, PageRequest, TableReader, TableWriter};
 
 async fn made() -> MemoryTables {
     let tables = MemoryTables::new("eu-central-1", "111122223333");
@@ -68,4 +68,80 @@ async fn these_tables_keep_the_contract() {
     let strict = contract::Strictness { duplicate_keys: true, batch_size: true };
     let here = tables.clone();
     contract::all(&tables, |name| here.writer(name), "contract", strict).await;
+}
+
+#[tokio::test]
+async fn what_is_no_key_is_not_deleted_and_deletes_are_hindered_too() {
+    let tables = made().await;
+    let writer = tables.writer("orders");
+    let keys = [item(r#"{"id":{"S":"1"}}"#), item(r#"{"id":{"S":"2"}}"#)];
+    writer.write(&keys).await.unwrap();
+    let more = item(r#"{"id":{"S":"1"},"a":{"S":"1"}}"#);
+    let error = writer.delete(&[more]).await.unwrap_err();
+    assert!(error.what().contains("other attributes"), "{error}");
+    tables.hinder(0, 1);
+    tables.fail("Delete", 2, ErrorClass::Source);
+    let Answer::Done(body) = writer.delete(&keys).await.unwrap() else { panic!("throttled") };
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let left = json!([{"DeleteRequest": {"Key": {"id": {"S": "2"}}}}]);
+    assert_eq!(body["UnprocessedItems"]["orders"], left);
+    assert_eq!(writer.delete(&keys).await.unwrap_err().class(), ErrorClass::Source);
+    tables.hinder(1, 0);
+    assert_eq!(writer.delete(&keys).await.unwrap(), Answer::Throttled);
+    assert_eq!(tables.items("orders").unwrap(), [json!({"id": {"S": "2"}})]);
+}
+
+#[tokio::test]
+async fn numbers_of_keys_are_written_as_the_service_does() {
+    let tables = MemoryTables::new("eu-central-1", "111122223333").at_once();
+    let create = json!({
+        "TableName": "numbers",
+        "AttributeDefinitions": [{"AttributeName": "n", "AttributeType": "N"}],
+        "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    tables.dynamodb("CreateTable", create).await.unwrap();
+    let writer = tables.writer("numbers");
+    for (given, stored) in
+        [("1.0", "1"), ("-1e2", "-100"), ("0.00", "0"), ("15E-4", "0.0015"), ("-2.50", "-2.5")]
+    {
+        let text = item(&format!(r#"{{"n":{{"N":"{given}"}}}}"#));
+        writer.write(std::slice::from_ref(&text)).await.unwrap();
+        assert_eq!(tables.items("numbers").unwrap(), [json!({"n": {"N": stored}})], "{given}");
+        writer.delete(&[text]).await.unwrap();
+        assert!(tables.items("numbers").unwrap().is_empty(), "{given}");
+    }
+    assert!(writer.write(&[item(r#"{"n":{"N":"one"}}"#)]).await.is_err());
+}
+
+#[tokio::test]
+async fn all_segments_together_have_each_item_once() {
+    let tables = made().await;
+    let writer = tables.writer("orders");
+    for number in 0..100 {
+        writer.write(&[item(&format!(r#"{{"id":{{"S":"{number}"}}}}"#))]).await.unwrap();
+    }
+    let reader = tables.reader("orders");
+    let mut found = Vec::new();
+    for segment in 0..3 {
+        let mut request =
+            PageRequest { segment, total_segments: 3, from: None, consistent: true, limit: None };
+        loop {
+            let Answer::Done(body) = reader.page(&request).await.unwrap() else {
+                panic!("throttled")
+            };
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            found.extend(body["Items"].as_array().unwrap().iter().map(ToString::to_string));
+            let Some(next) = body.get("LastEvaluatedKey") else { break };
+            request.from = Some(next.to_string());
+        }
+    }
+    found.sort();
+    let mut all: Vec<_> = tables.items("orders").unwrap().iter().map(ToString::to_string).collect();
+    all.sort();
+    assert_eq!(found, all);
+    tables.hinder_pages(1);
+    let request =
+        PageRequest { segment: 0, total_segments: 1, from: None, consistent: true, limit: None };
+    assert_eq!(reader.page(&request).await.unwrap(), Answer::Throttled);
 }

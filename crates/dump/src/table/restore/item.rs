@@ -5,20 +5,42 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use autodump_core::table::number::canonical;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 /// An item to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     /// Its JSON text, as it came.
     pub(crate) text: Bytes,
-    /// Its key: equal to another's if DynamoDB takes the two for the same. Numbers are compared
-    /// by their text, since DynamoDB gives equal ones the same.
+    /// Its key: equal to another's if, and only if, DynamoDB takes the two for the same, however
+    /// they are written.
     pub(crate) key: Vec<u8>,
 }
+
+/// The key of an item that a table has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    /// As [`Item::key`].
+    pub(super) form: Vec<u8>,
+    /// The JSON text of the key alone.
+    pub(super) text: Bytes,
+}
+
+/// Binary values as anybody may write them.
+const BINARY: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 impl Item {
     /// Which of `workers` writes it: always the same one, so that of two of an object with the
@@ -31,7 +53,12 @@ impl Item {
 
     /// What writing it takes, in write units; rather more, since its text is longer than it.
     pub(crate) fn units(text: &Bytes) -> f64 {
-        let units = text.len().div_ceil(1024).max(1);
+        Self::units_of(text.len())
+    }
+
+    /// The same for an item whose text has so many bytes. To delete it takes as much.
+    pub(super) fn units_of(bytes: usize) -> f64 {
+        let units = bytes.div_ceil(1024).max(1);
         f64::from(u32::try_from(units).unwrap_or(u32::MAX))
     }
 }
@@ -58,17 +85,46 @@ impl Reader {
     pub(crate) fn read(&self, line: &[u8]) -> Result<Item, String> {
         let line: Line<'_> = serde_json::from_slice(line).map_err(|error| told(&error))?;
         let text = line.item.get();
-        let mut parser = serde_json::Deserializer::from_str(text);
-        let found = Keys(&self.keys).deserialize(&mut parser).map_err(|error| told(&error))?;
-        let mut key = Vec::new();
-        for ((name, kind), found) in self.keys.iter().zip(found) {
-            let value = found
-                .and_then(|mut value| value.remove(kind.as_str()).filter(|_| value.is_empty()))
-                .ok_or_else(|| format!("has no key attribute {name} of type {kind}"))?;
-            key.extend_from_slice(&(value.len() as u64).to_be_bytes());
-            key.extend_from_slice(value.as_bytes());
-        }
+        let key = self.form(&self.values(text)?);
         Ok(Item { text: Bytes::copy_from_slice(text.as_bytes()), key })
+    }
+
+    /// The key of an item, given as it is; what is wrong with it is told as by [`Self::read`].
+    pub(super) fn key(&self, item: &str) -> Result<Key, String> {
+        let values = self.values(item)?;
+        let parts = self.keys.iter().zip(&values);
+        let key: Map<String, Value> =
+            parts.map(|((name, kind), value)| (name.clone(), json!({kind: value}))).collect();
+        let text = Bytes::from(Value::Object(key).to_string());
+        Ok(Key { form: self.form(&values), text })
+    }
+
+    /// The values of the key's attributes, as they are written.
+    fn values(&self, item: &str) -> Result<Vec<String>, String> {
+        let mut parser = serde_json::Deserializer::from_str(item);
+        let found = Keys(&self.keys).deserialize(&mut parser).map_err(|error| told(&error))?;
+        let value = |((name, kind), found): (&(String, String), Attribute)| {
+            found
+                .and_then(|mut value| value.remove(kind.as_str()).filter(|_| value.is_empty()))
+                .ok_or_else(|| format!("has no key attribute {name} of type {kind}"))
+        };
+        self.keys.iter().zip(found).map(value).collect()
+    }
+
+    /// What is no number, or not binary, is left as it is: DynamoDB says what is wrong with it.
+    fn form(&self, values: &[String]) -> Vec<u8> {
+        let mut form = Vec::new();
+        for ((_, kind), value) in self.keys.iter().zip(values) {
+            let value = match kind.as_str() {
+                "N" => canonical(value).map(String::into_bytes),
+                "B" => BINARY.decode(value).ok(),
+                _ => None,
+            }
+            .map_or(Cow::Borrowed(value.as_bytes()), Cow::Owned);
+            form.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            form.extend_from_slice(&value);
+        }
+        form
     }
 }
 
@@ -80,7 +136,8 @@ fn told(error: &serde_json::Error) -> String {
 /// Takes the values of some attributes, and passes over all others.
 struct Keys<'a>(&'a [(String, String)]);
 
-type Values = Vec<Option<BTreeMap<String, String>>>;
+type Attribute = Option<BTreeMap<String, String>>;
+type Values = Vec<Attribute>;
 
 impl<'de> DeserializeSeed<'de> for Keys<'_> {
     type Value = Values;
@@ -114,7 +171,6 @@ impl<'de> Visitor<'de> for Keys<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -167,6 +223,33 @@ mod tests {
             reader.read(line.as_bytes()).unwrap().key
         };
         assert_ne!(key("x", "yz"), key("xy", "z"));
+    }
+
+    #[test]
+    fn one_key_has_one_form_however_it_is_written() {
+        let reader = |kind: &str| Reader::new(vec![("k".to_owned(), kind.to_owned())]);
+        let key = |kind: &str, value: &str| {
+            reader(kind).key(&json!({"k": {kind: value}, "other": {"N": "1"}}).to_string()).unwrap()
+        };
+        for (kind, one, other, same) in [
+            ("N", "1", "1.0", true),
+            ("N", "-0.10E3", "-100", true),
+            ("N", "1", "-1", false),
+            ("N", "1", "10", false),
+            ("N", "one", "one", true),
+            ("S", "1", "1.0", false),
+            ("S", "AA==", "AA", false),
+            ("B", "AA==", "AA", true),
+            ("B", "AA==", "AB==", true),
+            ("B", "AA==", "AQ==", false),
+        ] {
+            let (one, other) = (key(kind, one), key(kind, other));
+            assert_eq!(one.form == other.form, same, "{kind}: {one:?} {other:?}");
+        }
+        assert_eq!(key("N", "1.0").text, r#"{"k":{"N":"1.0"}}"#);
+        assert_eq!(key("S", "\"\n").text, r#"{"k":{"S":"\"\n"}}"#);
+        let line = br#"{"Item":{"k":{"N":"1"},"other":{"N":"1"}}}"#;
+        assert_eq!(reader("N").read(line).unwrap().key, key("N", "1.0").form);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use super::item::{Item, Reader};
+use super::known::Taker;
 use super::watch::Event;
 use super::write::{self, Shared, Waiting};
 use super::{Backup, DataObject, object};
@@ -25,13 +26,14 @@ const WAITING: usize = 64;
 /// How much items may use, from when they were read until the table has them, in KiB.
 const MEMORY: usize = 64 << 10;
 
-/// Writes all items. The first error ends all readers and workers; an item's write that has been
+/// Writes all items; their keys are taken note of where somebody wants them. The first error ends all readers and workers; an item's write that has been
 /// sent may still happen.
 pub(super) async fn all<R: SharedReader, W: TableWriter + 'static>(
     reader: &R,
     backup: &Backup,
     workers: u16,
     shared: Arc<Shared<W>>,
+    taker: Option<&Arc<Taker>>,
 ) -> Result<()> {
     let items = Reader::new(backup.definition.keys()?);
     let mut tasks = JoinSet::new();
@@ -50,6 +52,7 @@ pub(super) async fn all<R: SharedReader, W: TableWriter + 'static>(
     for _ in 0..OBJECTS.min(backup.objects.len()) {
         let (source, to, shared) = (Arc::clone(&source), to.clone(), Arc::clone(&shared));
         let (reader, items, algorithm) = (reader.clone(), items.clone(), backup.compression);
+        let taker = taker.cloned();
         tasks.spawn(async move {
             while let Some(object) = source.take() {
                 let (give, groups) = channel(GROUPS);
@@ -58,7 +61,7 @@ pub(super) async fn all<R: SharedReader, W: TableWriter + 'static>(
                     shared.watcher.note(&Event::Read(bytes));
                 };
                 let read = object::read(&reader, object, algorithm, items.clone(), give, count);
-                let routed = route(groups, &to, &source.memory);
+                let routed = route(groups, &to, &source.memory, taker.as_deref());
                 let (read, routed) = tokio::join!(read, routed);
                 // A worker that is gone has its own error, which is the reason for both.
                 routed.map_err(|Gone| None)?;
@@ -88,8 +91,12 @@ async fn route(
     mut groups: Receiver<Vec<Item>>,
     to: &[Sender<Waiting>],
     memory: &Arc<Semaphore>,
+    taker: Option<&Taker>,
 ) -> Result<(), Gone> {
     while let Some(group) = groups.recv().await {
+        if let Some(taker) = taker {
+            taker.take(&group);
+        }
         for item in group {
             let kib = u32::try_from(item.text.len().div_ceil(1024).max(1)).unwrap_or(u32::MAX);
             let permit = Arc::clone(memory).acquire_many_owned(kib).await.map_err(|_| Gone)?;
@@ -104,7 +111,7 @@ struct Gone;
 
 /// Waits for all. The first error ends the others; nothing is the error of one that ended because
 /// another did.
-async fn joined(tasks: &mut JoinSet<Result<(), Option<Error>>>) -> Result<()> {
+pub(super) async fn joined(tasks: &mut JoinSet<Result<(), Option<Error>>>) -> Result<()> {
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {
         match ended {

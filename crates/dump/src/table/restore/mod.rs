@@ -6,7 +6,9 @@
 //! 2. The table is made, where it is missing: keys, indexes, capacity, stream, encryption.
 //! 3. Items, by any number of workers whatever the backup's segments; or all of it together with
 //!    the table by `ImportTable`, which uses no write capacity.
-//! 4. Where the table was made: all else of its definition, protection against deletion last.
+//! 4. Where the table had items and is to mirror the backup: those that are not in the backup are
+//!    deleted.
+//! 5. Where the table was made: all else of its definition, protection against deletion last.
 //!    A table that was there keeps its definition.
 
 mod adapt;
@@ -14,8 +16,10 @@ mod backup;
 mod control;
 mod import;
 pub(crate) mod item;
+mod known;
 pub(crate) mod lines;
 mod load;
+mod mirror;
 mod object;
 mod pace;
 mod plan;
@@ -32,7 +36,7 @@ use autodump_core::compression::Algorithm;
 use autodump_core::ports::ObjectLocation;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
-use autodump_core::table::ports::{TableService, TableWriter};
+use autodump_core::table::ports::{TableReader, TableService, TableWriter};
 use autodump_core::table::restore::{AWS_OWNED, TableRestoreOptions};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
@@ -50,13 +54,15 @@ use crate::restore::SharedReader;
 pub const USUAL_IMPORT_FROM: u64 = 10 << 30;
 
 /// What is to be restored, and into what.
-pub struct Restore<R, S, W> {
+pub struct Restore<R, S, W, T> {
     /// Where the backup is.
     pub reader: R,
     /// The services of the target's region and account.
     pub service: S,
     /// Writes the target.
     pub writer: Arc<W>,
+    /// Reads the target, where it is to mirror the backup.
+    pub scanner: Arc<T>,
     /// The table that is restored into, whether it is there or not.
     pub target: TableArn,
     /// What is restored.
@@ -124,6 +130,8 @@ pub struct Options {
     pub units_per_second: Option<f64>,
     /// Write into a table that has items.
     pub into_existing: bool,
+    /// Delete the items of such a table that are not in the backup.
+    pub mirror: bool,
     /// What encrypts a table that is made.
     pub key: Key,
     /// What AutoDump's tags begin with.
@@ -142,6 +150,7 @@ impl Default for Options {
             workers: 16,
             units_per_second: None,
             into_existing: false,
+            mirror: false,
             key: Key::default(),
             prefix: TagPrefix::default(),
             mark: false,
@@ -162,6 +171,7 @@ impl From<TableRestoreOptions> for Options {
             workers: asked.workers.unwrap_or(usual.workers),
             units_per_second: asked.max_write_rate.map(f64::from),
             into_existing: asked.into_existing,
+            mirror: asked.mirror,
             key,
             dry_run: asked.dry_run,
             ..usual
@@ -197,9 +207,11 @@ pub struct Restored {
     pub dry_run: bool,
     /// Items that were written or imported: as many as the manifest says.
     pub items: u64,
+    /// Items that the table had, that are not in the backup, and that were deleted.
+    pub deleted: u64,
     /// Bytes that came from the store; 0 where DynamoDB read them.
     pub bytes: u64,
-    /// How often a write was throttled, or left items that were written later.
+    /// How often a write, delete or page was throttled, or left items that were taken later.
     pub throttled: u64,
     /// What the person should know: sentences.
     pub warnings: Vec<String>,
@@ -207,14 +219,15 @@ pub struct Restored {
 
 /// Restores a backup. When `stop` comes to its end, nothing more is written, and the error says
 /// what state the table is in, as every error does that comes after the first change.
-pub async fn run<R, S, W>(
-    restore: &Restore<R, S, W>,
+pub async fn run<R, S, W, T>(
+    restore: &Restore<R, S, W, T>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Restored>
 where
     R: SharedReader,
     S: TableService,
     W: TableWriter + 'static,
+    T: TableReader + 'static,
 {
     let state = Arc::new(State::default());
     let outcome = {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::adapt::{Adapted, adapt};
-use super::{Backup, Method, Options, control, damaged, wrong};
+use super::{Backup, Method, Options, control, damaged, mirror, wrong};
 
 /// What is going to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +25,8 @@ pub struct Plan {
     pub backup: String,
     /// The table is missing, and made.
     pub makes_table: bool,
+    /// Items of the table that are not in the backup are deleted.
+    pub mirrors: bool,
     /// `write` or `import`.
     pub method: &'static str,
     /// Why this method.
@@ -72,6 +74,7 @@ pub(super) async fn make(
         table: target.to_string(),
         backup: backup.directory.clone(),
         makes_table: there.is_none(),
+        mirrors: false,
         method: if imports { "import" } else { "write" },
         reason,
         workers: if imports { 0 } else { options.workers },
@@ -96,12 +99,19 @@ pub(super) async fn make(
         ));
     }
     let has_items = control::has_items(service, &target.name).await?;
+    let others = if options.mirror { "all others are deleted" } else { "all others stay" };
     if has_items && !options.into_existing {
         return Err(wrong(
             format!("the table {} is not empty", target.name),
-            "Restore into a table of another name, or into the existing one: then items with the \
-             same keys are replaced, and all others stay",
+            format!(
+                "Restore into a table of another name, or into the existing one: then items with \
+                 the same keys are replaced, and {others}"
+            ),
         ));
+    }
+    plan.mirrors = has_items && options.mirror;
+    if plan.mirrors {
+        mirror::check(&target.name, plan.items)?;
     }
     plan.differences = differences(&backup.definition, &there);
     plan.remarks.push(
@@ -114,11 +124,10 @@ pub(super) async fn make(
         );
     }
     if has_items {
-        plan.remarks.push(
+        plan.remarks.push(format!(
             "The table has items: those with the keys of items in the backup are replaced, and \
-             all others stay"
-                .to_owned(),
-        );
+             {others}"
+        ));
     }
     Ok(Planned { plan, adapted: None, imports, has_items })
 }

@@ -10,6 +10,8 @@ use autodump_core::Error;
 pub(super) struct State {
     /// Items that the table has taken.
     pub(super) items: AtomicU64,
+    /// Items that the table had, that are not in the backup, and that were deleted.
+    pub(super) deleted: AtomicU64,
     /// Bytes that came from the store.
     pub(super) bytes: AtomicU64,
     /// How often the table could not take all.
@@ -31,6 +33,8 @@ pub(super) enum Reached {
         /// It had some before.
         has_items: bool,
     },
+    /// All items are there; what is not in the backup is deleted.
+    Mirroring(String),
     /// DynamoDB imports into a table that it made.
     Importing(String, String),
     /// All items are there; the rest of the definition is set.
@@ -86,6 +90,12 @@ impl State {
                  and leaves none out",
                 if *has_items { " and had items" } else { ", empty" }
             ),
+            Reached::Mirroring(table) => format!(
+                "The table {table}, which was there before, has all {items} items of the backup, \
+                 and about {} others were deleted, perhaps not yet all: restoring again in the \
+                 same way deletes the rest",
+                self.deleted.load(Ordering::Relaxed)
+            ),
             Reached::Importing(table, import) => format!(
                 "DynamoDB may go on with the import {import} into the table {table}, which it \
                  made: wait until it has ended, and delete the table before you try again"
@@ -112,20 +122,28 @@ mod tests {
             (Reached::Filling(table()), true),
             (Reached::Adding { table: table(), has_items: true }, false),
             (Reached::Adding { table: table(), has_items: false }, false),
+            (Reached::Mirroring(table()), false),
             (Reached::Importing(table(), "import/1".to_owned()), true),
             (Reached::Completing(table()), true),
         ] {
             let state = State::default();
             state.add_items(7);
+            state.deleted.fetch_add(3, Ordering::Relaxed);
             state.reached(reached.clone());
             let error = Error::new(ErrorClass::Source, "it failed.", "Look");
             let error = state.told_with(error);
+            let mirrors = matches!(reached, Reached::Mirroring(_));
+            assert_eq!(error.hint().contains("about 3 others were deleted"), mirrors, "{error}");
             assert_eq!((error.what(), error.class()), ("it failed", ErrorClass::Source));
             assert!(error.hint().starts_with("Look. "), "{error}");
             assert!(
                 error.hint().contains("the table orders") || error.hint().contains("The table")
             );
-            assert_eq!(error.hint().contains("delete"), deletes, "{reached:?}: {error}");
+            assert_eq!(
+                error.hint().contains("delete the table") || error.hint().contains("delete it"),
+                deletes,
+                "{reached:?}: {error}"
+            );
         }
         let error = Error::new(ErrorClass::Source, "it failed", "Look");
         assert_eq!(State::default().told_with(error).hint(), "Look");

@@ -12,6 +12,8 @@ pub enum Phase {
     Create,
     /// Items are written.
     Items,
+    /// What is not in the backup is deleted.
+    Mirror,
     /// DynamoDB makes the table, and imports.
     Import,
     /// The rest of the definition is set.
@@ -25,6 +27,7 @@ impl Phase {
         match self {
             Self::Create => "create",
             Self::Items => "items",
+            Self::Mirror => "mirror",
             Self::Import => "import",
             Self::Definition => "definition",
         }
@@ -43,6 +46,8 @@ pub enum Event<'a> {
     Read(u64),
     /// Items that the table has taken: of those that [`Plan::items`] counts.
     Written(u64),
+    /// Items that are not in the backup, and that the table has deleted.
+    Deleted(u64),
     /// The table could not take all that was sent, and everybody waits.
     Throttled,
     /// How many items an import has processed by now.
@@ -74,7 +79,7 @@ impl Watcher for Log {
             Event::Phase(phase) => tracing::info!(phase = phase.as_str(), "restore in progress"),
             Event::Imported(items) => tracing::info!(items, "import in progress"),
             Event::Warning(what) => tracing::warn!(what, "restore"),
-            Event::Read(_) | Event::Written(_) | Event::Throttled => {}
+            Event::Read(_) | Event::Written(_) | Event::Deleted(_) | Event::Throttled => {}
         }
     }
 }

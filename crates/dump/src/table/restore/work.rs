@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use autodump_core::table::calls;
-use autodump_core::table::ports::{Called, TableService, TableWriter};
-use autodump_core::{Error, Result};
+use autodump_core::table::ports::{Called, TableReader, TableService, TableWriter};
+use autodump_core::{Error, ErrorClass, Result};
 use serde_json::Value;
 
 use super::adapt::Adapted;
 use super::control::{self, Outcome};
+use super::item::Reader;
+use super::known::Taker;
+use super::mirror::Mirror;
 use super::pace::Pace;
 use super::plan::{self, Planned};
 use super::state::{Reached, State};
@@ -19,19 +22,20 @@ use super::write::Shared;
 use super::{Method, Restore, Restored, damaged, import, load};
 use crate::restore::SharedReader;
 
-pub(super) struct Work<'a, R, S, W> {
-    restore: &'a Restore<R, S, W>,
+pub(super) struct Work<'a, R, S, W, T> {
+    restore: &'a Restore<R, S, W, T>,
     state: &'a Arc<State>,
     warnings: Vec<String>,
 }
 
-impl<'a, R, S, W> Work<'a, R, S, W>
+impl<'a, R, S, W, T> Work<'a, R, S, W, T>
 where
     R: SharedReader,
     S: TableService,
     W: TableWriter + 'static,
+    T: TableReader + 'static,
 {
-    pub(super) const fn new(restore: &'a Restore<R, S, W>, state: &'a Arc<State>) -> Self {
+    pub(super) const fn new(restore: &'a Restore<R, S, W, T>, state: &'a Arc<State>) -> Self {
         Self { restore, state, warnings: Vec::new() }
     }
 
@@ -45,14 +49,19 @@ where
         }
         match &planned.adapted {
             Some(adapted) => self.make(adapted, planned.imports).await?,
-            None => self.add(planned.has_items).await?,
+            None => self.add(&planned).await?,
         }
-        let items = self.state.items();
-        if items != planned.plan.items {
-            let what = format!("{items} items were restored, not {}", planned.plan.items);
-            return Err(damaged(what));
-        }
+        self.complete_items(&planned)?;
         Ok(self.restored(planned, false))
+    }
+
+    /// An error where the table has not taken as many items as the backup has.
+    fn complete_items(&self, planned: &Planned) -> Result<()> {
+        let (items, expected) = (self.state.items(), planned.plan.items);
+        if items == expected {
+            return Ok(());
+        }
+        Err(damaged(format!("{items} items were restored, not {expected}")))
     }
 
     /// Makes the table, with its items and all of its definition.
@@ -67,7 +76,7 @@ where
             self.create(adapted).await?;
             self.state.reached(Reached::Filling(name.clone()));
             control::active(service, name).await?;
-            self.write().await?;
+            self.write(&self.shared(), None).await?;
         }
         self.phase(Phase::Definition);
         self.state.reached(Reached::Completing(name.clone()));
@@ -103,23 +112,53 @@ where
     }
 
     /// Writes items into a table that was there.
-    async fn add(&self, has_items: bool) -> Result<()> {
+    async fn add(&self, planned: &Planned) -> Result<()> {
         let Restore { service, target, .. } = self.restore;
+        let (items, has_items) = (planned.plan.items, planned.has_items);
+        let taker = planned.plan.mirrors.then(|| Taker::new(items).map(Arc::new)).transpose()?;
         control::active(service, &target.name).await?;
         self.state.reached(Reached::Adding { table: target.name.clone(), has_items });
-        self.write().await
+        let shared = self.shared();
+        self.write(&shared, taker.as_ref()).await?;
+        let Some(taker) = taker else { return Ok(()) };
+        // Whoever does not know all keys must not delete the others.
+        self.complete_items(planned)?;
+        self.mirror(shared, taker, items).await
     }
 
-    async fn write(&self) -> Result<()> {
-        let Restore { reader, writer, backup, options, watcher, .. } = self.restore;
-        self.phase(Phase::Items);
-        let shared = Arc::new(Shared {
+    fn shared(&self) -> Arc<Shared<W>> {
+        let Restore { writer, options, watcher, .. } = self.restore;
+        Arc::new(Shared {
             writer: Arc::clone(writer),
             pace: Pace::new(options.units_per_second),
             state: Arc::clone(self.state),
             watcher: Arc::clone(watcher),
-        });
-        load::all(reader, backup, options.workers, shared).await
+        })
+    }
+
+    async fn write(&self, shared: &Arc<Shared<W>>, taker: Option<&Arc<Taker>>) -> Result<()> {
+        let Restore { reader, backup, options, .. } = self.restore;
+        self.phase(Phase::Items);
+        load::all(reader, backup, options.workers, Arc::clone(shared), taker).await
+    }
+
+    /// Deletes the table's items whose keys were not taken.
+    async fn mirror(&self, shared: Arc<Shared<W>>, taker: Arc<Taker>, items: u64) -> Result<()> {
+        let Restore { target, scanner, backup, options, .. } = self.restore;
+        self.phase(Phase::Mirror);
+        self.state.reached(Reached::Mirroring(target.name.clone()));
+        let known = tokio::task::spawn_blocking(move || taker.known()).await.map_err(|error| {
+            let what = format!("sorting the backup's keys ended with a panic: {error}");
+            Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+        })?;
+        if known.items() != items {
+            let what = format!("of {items} items {} keys are known", known.items());
+            let hint = "Report this: it is a fault of AutoDump";
+            return Err(Error::new(ErrorClass::Internal, what, hint));
+        }
+        let keys = Reader::new(backup.definition.keys()?);
+        let mirror = Mirror { scanner: Arc::clone(scanner), shared, items: keys, known };
+        mirror.run(options.workers).await
     }
 
     /// Takes every step, also after one that fails: what can be set is set.
@@ -152,6 +191,7 @@ where
             plan: planned.plan,
             dry_run,
             items: self.state.items(),
+            deleted: self.state.deleted.load(Ordering::Relaxed),
             bytes: self.state.bytes.load(Ordering::Relaxed),
             throttled: self.state.throttled.load(Ordering::Relaxed),
             warnings: self.warnings,

@@ -1,4 +1,5 @@
-//! One worker: gathers items into batches, and writes each until the table has taken all of it.
+//! One worker: gathers items into batches, and writes each until the table has taken all of it. So
+//! are keys deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::state::State;
 use super::watch::{Event, Watcher};
 
 /// `BatchWriteItem` takes no more items.
-const MOST_ITEMS: usize = 25;
+pub(super) const MOST_ITEMS: usize = 25;
 /// And no more bytes than 16 MB, of which something is left for what is around the items.
 const MOST_BYTES: usize = 15_900_000;
 /// A batch that is not full is written when no item came for so long.
@@ -87,37 +88,92 @@ impl Batch {
 
 /// Writes the batch, and leaves it empty.
 async fn write<W: TableWriter>(shared: &Shared<W>, batch: &mut Batch) -> Result<()> {
-    let Shared { writer, pace, state, watcher } = shared;
-    let mut left: Vec<_> = batch.items.iter().map(|(item, _)| item.text.clone()).collect();
+    let texts = batch.items.iter().map(|(item, _)| item.text.clone()).collect();
+    send(shared, Verb::Put, texts, Item::units).await?;
+    *batch = Batch::default();
+    Ok(())
+}
+
+/// An item to be deleted: the text of its key, and what that takes in write units.
+pub(super) type Doomed = (Bytes, f64);
+
+/// Deletes the items, at most [`MOST_ITEMS`].
+pub(super) async fn delete<W: TableWriter>(shared: &Shared<W>, batch: &[Doomed]) -> Result<()> {
+    let keys: Vec<_> = batch.iter().map(|(key, _)| key.clone()).collect();
+    // Of a key that is left nobody says how large its item is.
+    let count = f64::from(u32::try_from(keys.len().max(1)).unwrap_or(u32::MAX));
+    let each = batch.iter().map(|(_, units)| units).sum::<f64>() / count;
+    // It may be long since something was written.
+    shared.pace.progressed();
+    send(shared, Verb::Delete, keys, |_| each).await
+}
+
+/// What is done with each entry of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Put,
+    Delete,
+}
+
+/// Sends all, until the table has taken it; `cost` says how many write units one takes.
+async fn send<W: TableWriter>(
+    shared: &Shared<W>,
+    verb: Verb,
+    mut left: Vec<Bytes>,
+    cost: impl Fn(&Bytes) -> f64,
+) -> Result<()> {
+    let Shared { writer, pace, .. } = shared;
     let mut attempt = 0;
     while !left.is_empty() {
-        let units = left.iter().map(Item::units).sum();
+        let units = left.iter().map(&cost).sum();
         pace.ready(units).await;
-        let (rest, used) = match writer.write(&left).await? {
-            Answer::Throttled => (left.clone(), None),
-            Answer::Done(body) => answered(&body, left.len())?,
+        let answer = match verb {
+            Verb::Put => writer.write(&left).await?,
+            Verb::Delete => writer.delete(&left).await?,
         };
-        let written = (left.len() - rest.len()) as u64;
-        let thought = units - rest.iter().map(Item::units).sum::<f64>();
+        let (rest, used) = match answer {
+            Answer::Throttled => (left.clone(), None),
+            Answer::Done(body) => answered(&body, verb, left.len())?,
+        };
+        let taken = (left.len() - rest.len()) as u64;
+        let thought = units - rest.iter().map(&cost).sum::<f64>();
         pace.used(thought, used.unwrap_or(thought));
-        if written > 0 {
-            state.add_items(written);
-            watcher.note(&Event::Written(written));
+        if taken > 0 {
+            shared.taken(verb, taken);
             pace.progressed();
             attempt = 0;
         }
         left = rest;
         if !left.is_empty() {
-            state.throttled.fetch_add(1, Ordering::Relaxed);
-            watcher.note(&Event::Throttled);
+            shared.throttled();
             pace.throttled();
             pace.check()?;
             attempt += 1;
             sleep(pause(attempt)).await;
         }
     }
-    *batch = Batch::default();
     Ok(())
+}
+
+impl<W> Shared<W> {
+    /// The table could not answer, or not take all.
+    pub(super) fn throttled(&self) {
+        self.state.throttled.fetch_add(1, Ordering::Relaxed);
+        self.watcher.note(&Event::Throttled);
+    }
+
+    fn taken(&self, verb: Verb, count: u64) {
+        match verb {
+            Verb::Put => {
+                self.state.add_items(count);
+                self.watcher.note(&Event::Written(count));
+            }
+            Verb::Delete => {
+                self.state.deleted.fetch_add(count, Ordering::Relaxed);
+                self.watcher.note(&Event::Deleted(count));
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,8 +188,22 @@ struct Body<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Request<'a> {
-    #[serde(borrow)]
-    put_request: Put<'a>,
+    #[serde(borrow, default)]
+    put_request: Option<Put<'a>>,
+    #[serde(borrow, default)]
+    delete_request: Option<Delete<'a>>,
+}
+
+impl<'a> Request<'a> {
+    /// The text of what it puts or deletes; none where it does the other.
+    fn text(self, verb: Verb) -> Option<&'a str> {
+        let put = self.put_request.map(|put| put.item.get());
+        let delete = self.delete_request.map(|delete| delete.key.get());
+        match (verb, put, delete) {
+            (Verb::Put, Some(text), None) | (Verb::Delete, None, Some(text)) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -145,13 +215,21 @@ struct Put<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct Delete<'a> {
+    #[serde(borrow)]
+    key: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Consumed {
     #[serde(default)]
     capacity_units: f64,
 }
 
-/// What was not written of `sent` items, and the units that were used, where the answer says so.
-fn answered(body: &Bytes, sent: usize) -> Result<(Vec<Bytes>, Option<f64>)> {
+/// What was not processed of `sent` entries, and the units that were used, where the answer says
+/// so.
+fn answered(body: &Bytes, verb: Verb, sent: usize) -> Result<(Vec<Bytes>, Option<f64>)> {
     let odd = |why: String| {
         Error::new(
             ErrorClass::Internal,
@@ -162,8 +240,11 @@ fn answered(body: &Bytes, sent: usize) -> Result<(Vec<Bytes>, Option<f64>)> {
     let read: Body<'_> = serde_json::from_slice(body)
         .map_err(|error| odd(format!("no answer in JSON (column {})", error.column())))?;
     let requests = read.unprocessed_items.into_iter().flatten().flat_map(|(_, all)| all);
-    let item = |request: Request<'_>| body.slice_ref(request.put_request.item.get().as_bytes());
-    let left: Vec<_> = requests.map(item).collect();
+    let text = |request: Request<'_>| {
+        let text = request.text(verb).ok_or_else(|| odd("a request was not sent".to_owned()))?;
+        Ok(body.slice_ref(text.as_bytes()))
+    };
+    let left: Vec<_> = requests.map(text).collect::<Result<_>>()?;
     if left.len() > sent {
         return Err(odd(format!("{} items were not processed", left.len())));
     }
@@ -181,11 +262,15 @@ mod tests {
             br#"{"UnprocessedItems":{"t":[{"PutRequest":{"Item":{"id": {"N":"1.0"}}}}]},
                 "ConsumedCapacity":[{"TableName":"t","CapacityUnits":2.5}]}"#,
         );
-        let (left, used) = answered(&body, 2).unwrap();
+        let (left, used) = answered(&body, Verb::Put, 2).unwrap();
         assert_eq!(left, [r#"{"id": {"N":"1.0"}}"#]);
         assert!((used.unwrap() - 2.5).abs() < f64::EPSILON);
-        let (left, used) = answered(&Bytes::from_static(b"{\"UnprocessedItems\":{}}"), 2).unwrap();
+        let (left, used) =
+            answered(&Bytes::from_static(b"{\"UnprocessedItems\":{}}"), Verb::Put, 2).unwrap();
         assert_eq!((left.len(), used), (0, None));
+        let body = br#"{"UnprocessedItems":{"t":[{"DeleteRequest":{"Key":{"id": {"N":"1"}}}}]}}"#;
+        let (left, _) = answered(&Bytes::from_static(body), Verb::Delete, 2).unwrap();
+        assert_eq!(left, [r#"{"id": {"N":"1"}}"#]);
     }
 
     #[test]
@@ -197,9 +282,13 @@ mod tests {
             r#"{"UnprocessedItems":{"t":[{"DeleteRequest":{"Key":{}}}]}}"#.to_owned(),
             "<html>geheim".to_owned(),
         ] {
-            let error = answered(&Bytes::from(body.clone()), 1).unwrap_err();
+            let error = answered(&Bytes::from(body.clone()), Verb::Put, 1).unwrap_err();
             assert_eq!(error.class(), ErrorClass::Internal, "{body}");
             assert!(!error.to_string().contains("geheim"), "{error}");
         }
+        let put = Bytes::from(format!(r#"{{"UnprocessedItems":{{"t":[{one}]}}}}"#));
+        let error = answered(&put, Verb::Delete, 1).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Internal);
+        assert!(!error.to_string().contains("geheim"), "{error}");
     }
 }
