@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cloud::{ACCOUNT, Cloud, REGION};
-use crate::{assert_fails, assert_same, assert_success, autodump, backed_up, events, text};
+use crate::{assert_fails, assert_same, assert_success, autodump, backed_up, events, make, text};
 
 const MANIFEST: &str = "s3://backups/exports/orders/manifest.json";
 
@@ -38,6 +38,37 @@ fn a_table_is_restored_by_its_name_and_by_its_arn() {
     assert!(text(&again.stdout).starts_with("Restored: 60 items"), "{}", text(&again.stdout));
     // Without a name it is the backup's own table.
     assert_fails(&autodump(&url, &["restore", MANIFEST]), 10, "the table orders is not empty");
+}
+
+#[test]
+fn a_table_mirrors_a_backup() {
+    let (cloud, url) = backed_up(40);
+    make(&cloud, "copy", 65);
+    let common = ["restore", MANIFEST, "--to", "copy", "--mirror"];
+    let refused = autodump(&url, &common);
+    assert_fails(&refused, 10, "the table copy is not empty");
+    assert!(text(&refused.stderr).contains("all others are deleted"), "{refused:?}");
+
+    let common = [&common[..], &["--into-existing"]].concat();
+    let dry = autodump(&url, &[&common[..], &["--dry-run"]].concat());
+    assert_success(&dry);
+    let stdout = text(&dry.stdout);
+    assert!(stdout.contains("deleting the items of arn:"), "{stdout}");
+    assert_eq!(cloud.tables.items("copy").unwrap().len(), 65);
+
+    let done = autodump(&url, &[&common[..], &["--json"]].concat());
+    assert_success(&done);
+    let told = events(&done);
+    let phases: Vec<_> = told.iter().filter_map(|event| event["phase"].as_str()).collect();
+    assert_eq!(phases, ["items", "mirror"]);
+    assert_eq!(told[0]["plan"]["mirrors"], true);
+    assert_eq!(told.last().unwrap()["result"]["deleted"], 25);
+    assert_same(&cloud, "orders", "copy");
+
+    let again = autodump(&url, &common);
+    assert_success(&again);
+    let stdout = text(&again.stdout);
+    assert!(stdout.contains("0 items that are not in the backup were deleted"), "{stdout}");
 }
 
 #[test]
