@@ -88,9 +88,10 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
         0 => String::new(),
         times => format!(" It was throttled {times} times."),
     };
-    let others = match plan.mirrors {
-        true => format!(" {deleted} items that are not in the backup were deleted."),
-        false => String::new(),
+    let others = if plan.mirrors {
+        format!(" {deleted} items that are not in the backup were deleted.")
+    } else {
+        String::new()
     };
     println!("Restored: {items} items in {}.{others}{slowed}", plan.table);
 }

@@ -162,7 +162,11 @@ impl MemoryWriter {
         let left = read.split_off(if partly { read.len() / 2 } else { read.len() });
         match verb {
             Verb::Write => table.items.extend(read),
-            Verb::Delete => read.iter().for_each(|(key, _)| drop(table.items.remove(key))),
+            Verb::Delete => {
+                for (key, _) in &read {
+                    table.items.remove(key);
+                }
+            }
         }
         let request = |item: Value| match verb {
             Verb::Write => json!({"PutRequest": {"Item": item}}),

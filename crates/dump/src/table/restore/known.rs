@@ -90,7 +90,9 @@ mod tests {
         ) {
             let all = groups.concat();
             let taker = Taker::new(all.len() as u64).unwrap();
-            groups.iter().for_each(|group| taker.take(&items(group)));
+            for group in &groups {
+                taker.take(&items(group));
+            }
             let known = taker.known();
             prop_assert_eq!(known.items(), all.len() as u64);
             for key in 0..2000 {

@@ -119,6 +119,7 @@ pub enum Key {
 
 /// How a table is restored.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// Who writes the items.
     pub method: Method,
