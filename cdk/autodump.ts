@@ -56,7 +56,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   public readonly stateMachine: sfn.StateMachine;
   /**
    * The state machine of restores: one execution restores one backup into one database or table, which
-   * must bear the tag `<tagPrefix>:restore-target`. AutoDump itself starts none.
+   * must bear the tag `<tagPrefix>:restore-target`. AutoDump itself starts none: a run copies a table
+   * that bears the tag `<tagPrefix>:replicate` by itself, with the same job.
    *
    * Its input is `{"manifest": "s3://…/manifest.json", "to": "<name or ARN>"}`, and
    * may have `"options": {…}` and `"job": {"vcpu": "2", "memory": "4096"}`. What is said of names of
@@ -79,8 +80,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    */
   public readonly verifyJobRole: iam.IRole;
   /**
-   * The role of the restore job. It can read backups, and the secrets that bear the tag
-   * `<tagPrefix>:restore-target`. It can make tables, and write into those that bear that tag.
+   * The role of the restore job, be it to replicate a table. It can read backups, and the secrets that
+   * bear the tag `<tagPrefix>:restore-target`. It can make tables, and write into those that bear that tag.
    */
   public readonly restoreJobRole: iam.IRole;
   /** The function that finds the targets and starts executions. */
@@ -219,8 +220,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   }
 
   /**
-   * The number of executions that failed: no backup, or one that is damaged or not verified, or the
-   * next run is not scheduled. Set an alarm on this one.
+   * The number of executions that failed: no backup, or one that is damaged or not verified, or a
+   * table is not replicated, or the next run is not scheduled. Set an alarm on this one.
    *
    * @param options how the metric shall differ from a sum
    */
@@ -239,7 +240,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   }
 
   /**
-   * The number of restores that failed.
+   * The number of restores that failed. The copies of tables that bear the tag `<tagPrefix>:replicate`
+   * are part of their runs, and not among them.
    *
    * @param options how the metric shall differ from a sum
    */
@@ -264,10 +266,12 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       planner: this.plannerFunction,
       dump: jobs.toRun(jobs.dump),
       verify: jobs.toRun(jobs.verify),
+      restore: jobs.toRun(jobs.restore),
       logGroup: this.logGroup,
     });
     // It knows the definitions by their names alone.
-    stateMachine.node.addDependency(this.jobDefinition, this.verifyJobDefinition);
+    const { jobDefinition, restoreJobDefinition, verifyJobDefinition } = this;
+    stateMachine.node.addDependency(jobDefinition, verifyJobDefinition, restoreJobDefinition);
     return stateMachine;
   }
 

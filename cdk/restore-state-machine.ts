@@ -2,7 +2,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { RESTORE_FAILURES } from './private/job-failure';
-import { JobStep, JobToRun, runJobs } from './private/job-step';
+import { JobStep, JobToRun, NOT_SUBMITTED, runJobs } from './private/job-step';
 import { OwnStateMachine } from './private/states';
 
 export interface RestoreStateMachineProps {
@@ -13,8 +13,6 @@ export interface RestoreStateMachineProps {
 
 /** Of `job` in contract/restore-input.json, which may leave out either field or be left out. */
 const DEFAULT_SIZE = { vcpu: '2', memory: '4096' };
-/** Of a call that Batch has not taken. After any other error a job may be there already. */
-const NOT_SUBMITTED = ['Batch.TooManyRequestsException'];
 
 /** Restores one backup into one database or table. It is started by a person, never by AutoDump. */
 export class RestoreStateMachine extends OwnStateMachine {

@@ -4,6 +4,7 @@ import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { DUMP_FAILURES, VERIFY_FAILURES } from './private/job-failure';
 import { JobStep, JobToRun, runJobs } from './private/job-step';
+import { replicate } from './private/replica-step';
 import { allow } from './private/role';
 import { failState, invoke, OwnStateMachine } from './private/states';
 import { TableSteps } from './private/table-steps';
@@ -15,6 +16,8 @@ export interface DumpStateMachineProps {
   readonly planner: lambda.IFunction;
   readonly dump: JobToRun;
   readonly verify: JobToRun;
+  /** Also what makes the copy of a table. */
+  readonly restore: JobToRun;
   readonly logGroup: logs.ILogGroup;
 }
 
@@ -30,22 +33,25 @@ const BATCH_SERVICE_ERRORS = [
 /** Where it is said whether the next run is scheduled. */
 const NOTE = '$.next.note';
 
-/** Waits for the start of one run, starts the next one, makes the backup, and verifies it. */
+/**
+ * Waits for the start of one run, starts the next one, makes the backup, verifies it, and copies a table
+ * whose tags ask for it.
+ */
 export class DumpStateMachine extends OwnStateMachine {
   constructor(scope: Construct, id: string, props: DumpStateMachineProps) {
-    const { dump, hash, logGroup, planner, scanner, stateMachineName, verify } = props;
+    const { dump, hash, logGroup, planner, restore, scanner, stateMachineName, verify } = props;
     super(scope, id, {
       stateMachineName,
       comment:
-        'One run of one target: wait, check its tags, schedule the next run, back it up, verify. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
+        'One run of one target: wait, check its tags, schedule the next run, back it up, verify, replicate. The name of an execution is that of its job: letters, digits, - and _, the first a letter or a digit.',
       start: new States(scope, `${id}States`, props).start,
-      roleDescription: 'AutoDump: runs its functions, the dump job and the verification job',
+      roleDescription: 'AutoDump: runs its functions, and the jobs that dump, verify and replicate',
       statements: [
         allow(
           ['lambda:InvokeFunction'],
           [scanner.functionArn, hash.functionArn, planner.functionArn],
         ),
-        ...runJobs(scope, [dump, verify]),
+        ...runJobs(scope, [dump, verify, restore]),
       ],
       logGroup,
       untraced:
@@ -63,7 +69,7 @@ class States extends Construct {
     super(scope, id);
     this.props = props;
 
-    const backUp = this.backUp(this.verify(this.end()));
+    const backUp = this.backUp(this.verify(this.replicate(this.end())));
     const schedule = this.schedule(this.afterScheduling(backUp));
     this.start = new sfn.Wait(this, 'Wait until the start', {
       time: sfn.WaitTime.timestampPath('$.when'),
@@ -166,6 +172,11 @@ class States extends Construct {
       .when(sfn.Condition.isNotPresent('$.verify'), next)
       .when(sfn.Condition.stringEquals('$.verify', 'none'), next)
       .otherwise(task.next(next));
+  }
+
+  private replicate(next: sfn.IChainable): sfn.Choice {
+    const { logGroup, memory, note, vcpu } = this.run;
+    return replicate(this, { ...this.props.restore, logGroup, memory, note, vcpu, next });
   }
 
   /** What the jobs that dump, be it a database or a table, have in common. */

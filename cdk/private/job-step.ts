@@ -16,6 +16,9 @@ export interface JobToRun {
   readonly timeLimit: Duration;
 }
 
+/** Of a call that Batch has not taken. After any other error a job may be there already. */
+export const NOT_SUBMITTED = ['Batch.TooManyRequestsException'];
+
 export interface JobStepProps extends JobToRun {
   /** What the names of the states that look at a failure end with, if the machine has two steps. */
   readonly suffix?: string;

@@ -43,6 +43,46 @@ export const TABLE_FAILURES: JobFailures = {
   },
 };
 
+const COPY_AGAIN =
+  'The copy may be partly new; the next run copies anew. If this one made the table, delete it before: it may lack a part of its definition.';
+
+/** Of the job that restores the backup of a table into its copy. But for `verification`, the backup is good. */
+export const REPLICA_FAILURES: JobFailures = {
+  byExitCode: [
+    ...each(
+      {
+        verification: `Do not rely on this backup: take an older one. What differs is in the log. ${COPY_AGAIN}`,
+      },
+      (name) => ({
+        state: `Failed: replica (${name})`,
+        error: `AutoDump.${capitalised(name)}`,
+        text: 'The copy of the table is not complete, as the backup is not as its manifest says:',
+      }),
+    ),
+    ...each(
+      {
+        configuration: `What the tag replicate says cannot work, such as a copy with another key or in a region without the KMS key. Read the log, and correct the tag or the copy. ${COPY_AGAIN}`,
+        credentials: `AWS refused the job: the copy does not bear the tag restore-target with the value yes, or something denies the role of restores the copy, the bucket or their keys. Read the log, and correct the tag or the grants. ${COPY_AGAIN}`,
+        source: `The copy could not be reached, or broke off while it was written. Read the log; see that the copy has capacity left for writes. ${COPY_AGAIN}`,
+        destination: `The backup could not be read. Read the log; see that AutoDump may read the bucket and use its key. ${COPY_AGAIN}`,
+        engine: `DynamoDB refused what was restored. Its own words are in the log. ${COPY_AGAIN}`,
+        internal: `${INTERNAL} ${COPY_AGAIN}`,
+        interrupted: `The job was told to stop: by a person, by its time limit, or by Fargate. If it was the limit, raise restoreTimeout. ${COPY_AGAIN}`,
+      },
+      (name) => ({
+        state: `Failed: replica (${name})`,
+        error: 'AutoDump.NotReplicated',
+        text: 'The backup is complete, but the copy of the table is not:',
+      }),
+    ),
+  ],
+  other: {
+    state: 'Failed: replica job',
+    error: 'AutoDump.NotReplicated',
+    text: `The backup is complete, but the copy of the table is not: the job that copies did not end with an exit code of its program. It never started, or was killed from outside. Exit code 137 in what Batch says most often means too little memory: raise the size tag. ${NEVER_STARTED} ${TIMEOUT} ${COPY_AGAIN}`,
+  },
+};
+
 /** Of the array job. Batch says of it only that a child failed. */
 export function parallelFailures(logGroupName: string): JobFailures {
   return {

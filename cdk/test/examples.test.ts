@@ -104,6 +104,10 @@ test('three-accounts: each role is the one that the sources name, and trusts the
     );
     expect(written).toEqual([`arn:<partition>:s3:::${bucket}/dynamodb/*/export/*`]);
   }
+  const [table] = Object.values(all.get('Production')!.findResources('AWS::DynamoDB::Table'));
+  const tags = table.Properties.Tags.map(({ Key }: any) => Key);
+  expect(tags).toContain('autodump:replicate');
+  expect(tags).toContain('autodump:start-schedule');
   const may = (name: string, action: string): boolean =>
     statements(all.get(name)!).some(({ actions }) => actions.includes(action));
   expect(may('Production', 'dynamodb:ImportTable')).toBe(false);

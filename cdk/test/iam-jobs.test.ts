@@ -119,7 +119,7 @@ describe('the restore', () => {
   });
 });
 
-test('each state machine submits its own jobs, and no others', () => {
+test('each state machine submits the jobs that it needs, and no others', () => {
   const { autoDump, stack } = make();
   const made = Template.fromStack(stack);
   const definitions = (role: string): string[] =>
@@ -133,11 +133,13 @@ test('each state machine submits its own jobs, and no others', () => {
   expect(definitions('StateMachineRole')).toEqual([
     ...revisions(autoDump.name),
     ...revisions(`${autoDump.name}-verify`),
+    // Of a table that is replicated.
+    ...revisions(`${autoDump.name}-restore`),
   ]);
   expect(definitions('RestoreStateMachineRole')).toEqual(revisions(`${autoDump.name}-restore`));
 });
 
-test('nothing of AutoDump may start a restore', () => {
+test('nothing of AutoDump may start the state machine of restores', () => {
   const { autoDump, stack } = make();
   const starts = statements(Template.fromStack(stack)).filter(({ actions }) =>
     actions.includes('states:StartExecution'),

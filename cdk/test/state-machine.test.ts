@@ -26,7 +26,9 @@ const IS_TABLE = 'Is it a table?';
 const DUMP = 'Dump the database';
 const WANTED = 'Verify this backup?';
 const VERIFY = 'Verify the backup';
+const REPLICATED = 'Replicate the table?';
 const SCHEDULED = 'Next run scheduled?';
+const END = [REPLICATED, SCHEDULED, 'Backup complete'];
 const NOT_SCHEDULED = 'Note: the next run is not scheduled';
 
 const SCAN = { started: 1, alreadyThere: 0, rejected: 0, failed: 0, notTargets: 0 };
@@ -77,7 +79,7 @@ test.each([DUMP, VERIFY])('%s: ends a day after the time of its three attempts',
 
 test('every task has its retry and its catch', () => {
   const tasks = Object.values<any>(machine.States).filter(({ Type }) => Type === 'Task');
-  expect(tasks).toHaveLength(8);
+  expect(tasks).toHaveLength(9);
   for (const task of tasks) {
     expect(task.Retry.length).toBeGreaterThan(0);
     expect(task.Catch).toEqual([expect.objectContaining({ ErrorEquals: ['States.ALL'] })]);
@@ -109,8 +111,7 @@ describe('a run', () => {
       IS_TABLE,
       DUMP,
       WANTED,
-      SCHEDULED,
-      'Backup complete',
+      ...END,
     ]);
     expect(outcome.status).toBe('SUCCEEDED');
     expect(outcome.output).toMatchObject({ dump: { jobId: '1f' }, next: { scheduled: true } });
@@ -212,6 +213,7 @@ describe('a run', () => {
       IS_TABLE,
       DUMP,
       WANTED,
+      REPLICATED,
       SCHEDULED,
       'Failed: dumped, but the next run is not scheduled',
     ]);
@@ -224,7 +226,7 @@ describe('a run', () => {
 describe('a verification', () => {
   test('follows the dump when the run asks for it', () => {
     const outcome = verified();
-    expect(outcome.path.slice(-5)).toEqual([DUMP, WANTED, VERIFY, SCHEDULED, 'Backup complete']);
+    expect(outcome.path.slice(-6)).toEqual([DUMP, WANTED, VERIFY, ...END]);
     expect(outcome.output).toMatchObject({ dump: { jobId: '1f' }, verification: { jobId: '2e' } });
   });
 
@@ -232,7 +234,7 @@ describe('a verification', () => {
     const { verify, ...old } = input;
     expect(verify).toBe('none');
     const outcome = walk(machine, old, GOOD);
-    expect(outcome.path.slice(-4)).toEqual([DUMP, WANTED, SCHEDULED, 'Backup complete']);
+    expect(outcome.path.slice(-5)).toEqual([DUMP, WANTED, ...END]);
   });
 
   test('is given what its contract names', () => {

@@ -33,7 +33,12 @@ const COUNT = 'Count the looks';
 const LOOK = 'Look at the export';
 const COMPLETE = 'Export complete?';
 const BACK_UP = 'Back up the table';
-const END = ['Verify this backup?', 'Next run scheduled?', 'Backup complete'];
+const END = [
+  'Verify this backup?',
+  'Replicate the table?',
+  'Next run scheduled?',
+  'Backup complete',
+];
 
 const job = (JobId: string): Task => {
   return () => ({ JobId, Status: 'SUCCEEDED', Container: { ExitCode: 0 } });

@@ -29,6 +29,9 @@ const orders = new Table(source, 'Orders', {
 });
 Tags.of(orders).add('autodump:start-schedule', '30 3 - - -');
 Tags.of(orders).add('autodump:timezone', 'Europe/Berlin');
+// After each backup, the table `orders-copy` of the backup account becomes what this one was. It is made
+// when it is missing. With `yes` it would bear the name of this one, which CloudFormation makes up.
+Tags.of(orders).add('autodump:replicate', 'orders-copy');
 
 // Its tables are backed up too, and backups of production may be restored here.
 const target = new Stack(app, 'Staging', { env: staging });
