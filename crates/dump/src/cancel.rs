@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_secs(2);
 const REASON: &str = "cancelled with autodump cancel";
 /// What follows the execution's name in those of its jobs, as the state machine gives them.
-const JOBS: [&str; 3] = ["", "-read", "-verify"];
+const JOBS: [&str; 4] = ["", "-read", "-verify", "-replica"];
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -139,5 +139,5 @@ fn request(event: Value) -> Result<Request> {
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
     let plans = Plans::from_environment().await?;
-    run(service_fn(|event: LambdaEvent<Value>| plans.handle(event.payload))).await
+    run(service_fn(|event: LambdaEvent<Value>| Box::pin(plans.handle(event.payload)))).await
 }

@@ -37,6 +37,7 @@ async fn a_tag_becomes_a_restorable_backup(world: Arc<World>) -> Result<()> {
                 "Could the tags be checked?",
                 "Dump the database",
                 "Verify this backup?",
+                "Replicate the table?",
                 "Next run scheduled?",
                 "Backup complete",
             ],

@@ -17,6 +17,7 @@ use crate::world::{Case, FAR, SCHEDULE, Target, World, case};
 pub(crate) const CASES: &[Case] = &[
     case!(a_table_is_restored_in_another_account_and_region),
     case!(a_table_that_has_items_is_refused_unless_it_is_asked_for),
+    case!(a_table_of_production_is_replicated),
     case!(the_command_line_restores_a_table_that_throttles),
 ];
 
@@ -172,6 +173,32 @@ async fn a_table_that_has_items_is_refused_unless_it_is_asked_for(world: Arc<Wor
     let mut expected = items(api, "e2e-source").await?;
     expected.extend(before);
     assert_same(&expected, &items(api, "e2e-filled").await?)
+}
+
+/// Two runs: the first makes the copy, the second deletes from it what is gone in production.
+async fn a_table_of_production_is_replicated(world: Arc<World>) -> Result<()> {
+    let (api, foreign) = (world.api(), world.foreign().await?);
+    let tags = [(SCHEDULE, FAR), ("autodump:replicate", "yes"), ("team", "shop")];
+    let table = make(&foreign, &plain("e2e-replicated"), &tags).await?;
+    write(&foreign, "e2e-replicated", (0..1000).map(item)).await?;
+    for step in 0..2 {
+        let run = world.run_now(&table).await?;
+        world.succeeds_in(&run, "Backup complete").await?;
+        let states = api.states_entered(&run.arn).await?;
+        ensure!(states.iter().any(|state| state == "Replicate the table"), "{states:?}");
+        let expected = items(&foreign, "e2e-replicated").await?;
+        ensure!(expected.len() == 1000 - step * 10, "{} items", expected.len());
+        assert_same(&expected, &items(api, "e2e-replicated").await?)?;
+        for number in 0..10 {
+            let item = item(number);
+            let key = json!({"id": item["id"], "n": item["n"]});
+            let input = json!({"TableName": "e2e-replicated", "Key": key});
+            call(&foreign, "DeleteItem", &input).await?;
+        }
+    }
+    let copy = definition(api, "e2e-replicated").await?;
+    ensure!(copy["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{copy}");
+    Ok(())
 }
 
 /// Every third write is throttled, and of some only half is done.

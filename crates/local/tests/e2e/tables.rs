@@ -114,6 +114,7 @@ async fn a_tagged_table_becomes_a_backup_that_dynamodb_imports(world: Arc<World>
                 "How is the table read?",
                 "Back up the table",
                 "Verify this backup?",
+                "Replicate the table?",
                 "Next run scheduled?",
                 "Backup complete",
             ],

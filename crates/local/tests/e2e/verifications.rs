@@ -45,11 +45,12 @@ async fn a_backup_is_verified_as_far_as_the_tag_says(world: Arc<World>) -> Resul
     for (level, run, target) in runs {
         world.succeeds_in(&run, "Backup complete").await?;
         let states = world.api().states_entered(&run.arn).await?;
-        let last = &states[states.len() - 5..];
+        let last = &states[states.len() - 6..];
         let expected = [
             "Dump the database",
             "Verify this backup?",
             "Verify the backup",
+            "Replicate the table?",
             "Next run scheduled?",
             "Backup complete",
         ];

@@ -95,9 +95,14 @@ fn encrypt(
 fn tags(definition: &Definition, options: &Options, differences: &mut Vec<String>) -> Vec<Value> {
     let mark = options.prefix.key("restore-target");
     let (last, next) = (options.prefix.key("last-"), options.prefix.key("next-run"));
+    let own = options.prefix.key("");
     let mut kept = Vec::new();
     for tag in &definition.tags {
         let key = &tag.key;
+        // What mirrors another table is no target itself.
+        if options.mirror && key.starts_with(&own) {
+            continue;
+        }
         if key.starts_with("aws:") {
             differences.push(format!("the tag {key} is not set: only AWS sets it"));
         } else if !(key.starts_with(&last) || *key == next || options.mark && *key == mark) {
@@ -169,5 +174,12 @@ mod tests {
         assert_eq!(adapted.create["Tags"], expected);
         assert!(adapted.differences.iter().any(|one| one.contains("stack-name")));
         assert!(adapted.differences.iter().any(|one| one.contains("eu-west-1")));
+        let mirror = Options { mark: true, mirror: true, ..Options::default() };
+        let adapted = adapt(&definition, &here, &mirror).unwrap();
+        let expected = json!([
+            {"Key": "team", "Value": "shop"},
+            {"Key": "autodump:restore-target", "Value": "yes"},
+        ]);
+        assert_eq!(adapted.create["Tags"], expected);
     }
 }
