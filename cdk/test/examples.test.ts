@@ -34,6 +34,7 @@ function stacks(example: string): Map<string, Template> {
     file.replace('.template.json', ''),
     Template.fromString(fs.readFileSync(path.join(out, file), 'utf8')),
   ]);
+  fs.rmSync(out, { recursive: true });
   made.set(example, new Map(found));
   return stacks(example);
 }

@@ -18,6 +18,7 @@ mod servers;
 mod signals;
 mod table_ends;
 mod table_items;
+mod table_requests;
 mod table_restores;
 mod tables;
 mod tags;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         tables::CASES,
         table_ends::CASES,
         table_restores::CASES,
+        table_requests::CASES,
     ]
     .concat();
     if arguments.list {

@@ -22,7 +22,7 @@ pub(crate) const CASES: &[Case] = &[
 const VERIFY: &str = "autodump:verify";
 
 /// The one result that lies beside a manifest.
-async fn result_of(world: &World, backup: &Backup) -> Result<Value> {
+pub(crate) async fn result_of(world: &World, backup: &Backup) -> Result<Value> {
     let directory = backup.key.strip_suffix("manifest.json").context("no manifest")?;
     let prefix = format!("{directory}verification-");
     let found = world.api().list_objects(world.bucket()?, &prefix).await?;
