@@ -69,7 +69,7 @@ fn options(environment: &Environment) -> Result<Options> {
 async fn place(environment: &Environment, own: &SdkConfig) -> Result<(SdkConfig, TableArn)> {
     let Environment { to, sources, .. } = environment;
     let config = match to.parse::<TableArn>() {
-        Ok(arn) => source::config_for(own, sources, &arn.to_string()).await?,
+        Ok(arn) => source::config_for(own, sources, &arn.to_string())?,
         Err(_) => own.clone(),
     };
     let target = identity::home(&config).await?.table(to)?;

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     let directory = directory(arn, environment.start, &environment.execution_arn);
     let plan = read_plan(&store, &environment.bucket, &directory);
     let plan: Plan = or_stopped(stop.as_mut(), plan).await?;
-    let table = Table::new(&source::config_for(&config, &environment.sources, arn).await?, name);
+    let table = Table::new(&source::config_for(&config, &environment.sources, arn)?, name);
     let finish = Finish {
         bucket: &environment.bucket,
         directory: &directory,

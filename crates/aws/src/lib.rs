@@ -11,6 +11,7 @@ mod failure;
 pub mod identity;
 #[cfg(test)]
 mod replay;
+mod role;
 pub mod runs;
 pub mod s3;
 pub mod secrets;

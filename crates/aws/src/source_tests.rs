@@ -37,7 +37,7 @@ fn nothing() -> Answer {
 #[tokio::test]
 async fn another_region_of_the_own_account_is_asked_with_the_own_credentials() {
     let (own, sent) = replay(vec![nothing()]).await;
-    let config = config_of(&own, &source(None, None)).await;
+    let config = config_of(&own, &source(None, None));
     Tables::new(&config).page(KEY, None).await.unwrap();
     let requests: Vec<_> = sent.requests().collect();
     assert_eq!(requests.len(), 1);
@@ -49,7 +49,7 @@ async fn another_region_of_the_own_account_is_asked_with_the_own_credentials() {
 #[tokio::test]
 async fn a_role_is_assumed_once_and_its_credentials_sign() {
     let (own, sent) = replay(vec![assumed(), nothing(), nothing()]).await;
-    let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups"))).await;
+    let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups")));
     for _ in 0..2 {
         Tables::new(&config).page(KEY, None).await.unwrap();
     }
@@ -76,7 +76,7 @@ async fn a_role_is_assumed_once_and_its_credentials_sign() {
 #[tokio::test]
 async fn without_an_external_id_none_is_sent() {
     let (own, sent) = replay(vec![assumed(), nothing()]).await;
-    let config = config_of(&own, &source(Some(ROLE), None)).await;
+    let config = config_of(&own, &source(Some(ROLE), None));
     Tables::new(&config).page(KEY, None).await.unwrap();
     let request = sent.requests().next().unwrap();
     let asked = std::str::from_utf8(request.body().bytes().unwrap()).unwrap();
@@ -89,7 +89,7 @@ async fn a_role_that_may_not_be_assumed_is_an_error_of_credentials() {
                    <Message>User x is not authorized to perform: sts:AssumeRole</Message></Error>\
                    </ErrorResponse>";
     let (own, sent) = replay(vec![Answer::unreadable(403, refused)]).await;
-    let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups"))).await;
+    let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups")));
     let error = Tables::new(&config).page(KEY, None).await.unwrap_err();
     assert_eq!((error.class(), sent.requests().count()), (ErrorClass::Credentials, 1), "{error}");
     let text = error.to_string();
@@ -107,7 +107,7 @@ async fn all_places_are_listed_each_in_its_region_and_account() {
         nothing(),
     ])
     .await;
-    let targets = targets(&own, vec![source(None, None), source(Some(ROLE), None)]).await;
+    let targets = targets(&own, vec![source(None, None), source(Some(ROLE), None)]);
     let mut token = None;
     loop {
         let page = targets.page(KEY, token).await.unwrap();
@@ -132,6 +132,6 @@ async fn all_places_are_listed_each_in_its_region_and_account() {
 /// A function's configuration has no clock of its own, which the SDK insists on.
 #[tokio::test]
 async fn a_function_can_assume_a_role() {
-    let config = config_of(&crate::config::of_function(), &source(Some(ROLE), None)).await;
+    let config = config_of(&crate::config::of_function(), &source(Some(ROLE), None));
     assert!(config.credentials_provider().is_some());
 }

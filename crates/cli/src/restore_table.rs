@@ -132,7 +132,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode> {
     let Order { at, manifest, to, site, options, json } = order;
     let to = to.unwrap_or_else(|| manifest.database.clone());
-    let config = source::config_of(own, &place(own, site, &to)).await;
+    let config = source::config_of(own, &place(own, site, &to));
     let looking = async {
         let target = identity::home(&config).await?.table(&to)?;
         let backup = Backup::open(&reader, &at, &manifest, &target).await?;

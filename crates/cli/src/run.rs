@@ -64,12 +64,12 @@ pub(crate) async fn run(
     })?;
     let request = Request::parse(&text)?;
     let own = config::load().await?;
-    let bucket = in_region(&own, &request.bucket_region).await;
+    let bucket = in_region(&own, &request.bucket_region);
     let store = S3Store::new(&bucket, crate::backup::options());
     let stop = pin!(stop);
     match request.action {
         Action::Backup => {
-            let tables = in_region(&own, &request.table_region).await;
+            let tables = in_region(&own, &request.table_region);
             Box::pin(back_up(&tables, &store, &request, json, stop)).await
         }
         Action::Restore => Box::pin(restore(&own, store, request, json, stop)).await,
@@ -77,9 +77,9 @@ pub(crate) async fn run(
 }
 
 /// The own account in another region.
-async fn in_region(own: &SdkConfig, region: &str) -> SdkConfig {
+fn in_region(own: &SdkConfig, region: &str) -> SdkConfig {
     let source = Source { region: region.to_owned(), role_arn: None, external_id: None };
-    config_of(own, &source).await
+    config_of(own, &source)
 }
 
 async fn back_up(

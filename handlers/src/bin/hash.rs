@@ -17,9 +17,9 @@ struct Check {
 }
 
 impl Check {
-    async fn from_environment() -> Result<Self, Ended> {
+    fn from_environment() -> Result<Self, Ended> {
         let (prefix, sources) = (tag_prefix()?, sources()?);
-        Ok(Self { prefix, targets: source::targets(&config::of_function(), sources).await })
+        Ok(Self { prefix, targets: source::targets(&config::of_function(), sources) })
     }
 
     async fn handle(&self, event: Value) -> Result<Verdict, Ended> {
@@ -48,6 +48,6 @@ fn request(event: Value) -> Result<CheckRequest> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
-    let check = Check::from_environment().await?;
+    let check = Check::from_environment()?;
     run(service_fn(|event: LambdaEvent<Value>| check.handle(event.payload))).await
 }

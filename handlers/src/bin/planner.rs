@@ -33,11 +33,11 @@ struct Plans {
 }
 
 impl Plans {
-    async fn from_environment() -> Result<Self, Ended> {
+    fn from_environment() -> Result<Self, Ended> {
         let (prefix, bucket, sources) = (tag_prefix()?, setting(BUCKET)?, sources()?);
         let config = config::of_function();
         Ok(Self {
-            targets: source::targets(&config, sources.clone()).await,
+            targets: source::targets(&config, sources.clone()),
             store: S3Store::new(&config, store_options(&bucket)),
             kms_key: optional(KMS_KEY_ARN),
             config,
@@ -51,7 +51,7 @@ impl Plans {
         let answer = match request(event)? {
             Request::Plan(request) => serde_json::to_value(self.plan(request).await?),
             Request::Follow(request) => {
-                let tables = self.tables(&request.resource_arn).await?;
+                let tables = self.tables(&request.resource_arn)?;
                 let followed = self.planner(&tables).follow(&request).await?;
                 tracing::info!(exportArn = request.export_arn, status = followed.status, "looked");
                 serde_json::to_value(followed)
@@ -73,7 +73,7 @@ impl Plans {
             );
         }
         let request = PlanRequest { tag_hash, ..request };
-        let tables = self.tables(&request.resource_arn).await?;
+        let tables = self.tables(&request.resource_arn)?;
         let now = DateTime::<Utc>::from(SystemTime::now());
         let directory = request.directory();
         let planned = self.planner(&tables).plan(&request, &directory, &wanted, now).await?;
@@ -115,8 +115,8 @@ impl Plans {
         Ok((Wanted::of(options, spec.size, verify), tag_hash))
     }
 
-    async fn tables(&self, arn: &str) -> Result<Control> {
-        Ok(Control::new(&source::config_for(&self.config, &self.sources, arn).await?))
+    fn tables(&self, arn: &str) -> Result<Control> {
+        Ok(Control::new(&source::config_for(&self.config, &self.sources, arn)?))
     }
 
     fn planner<'a>(&'a self, tables: &'a Control) -> Planner<'a, Control, S3Store> {
@@ -138,6 +138,6 @@ fn request(event: Value) -> Result<Request> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
-    let plans = Plans::from_environment().await?;
+    let plans = Plans::from_environment()?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(plans.handle(event.payload)))).await
 }

@@ -27,10 +27,10 @@ struct Scanner {
 }
 
 impl Scanner {
-    async fn from_environment() -> Result<Self, Ended> {
+    fn from_environment() -> Result<Self, Ended> {
         let (prefix, name, arn) = (tag_prefix()?, setting(NAME)?, setting(STATE_MACHINE_ARN)?);
         let (config, sources) = (config::of_function(), sources()?);
-        let targets = source::targets(&config, sources).await;
+        let targets = source::targets(&config, sources);
         Ok(Self { targets, state_machine: StateMachine::new(&config, arn), prefix, name })
     }
 
@@ -103,6 +103,6 @@ fn rfc3339(when: DateTime<Utc>) -> String {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     log_as_json();
-    let scanner = Scanner::from_environment().await?;
+    let scanner = Scanner::from_environment()?;
     run(service_fn(|event: LambdaEvent<Value>| scanner.handle(event.payload))).await
 }

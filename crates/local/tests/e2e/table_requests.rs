@@ -10,10 +10,8 @@ use crate::table_items::{assert_same, item, items, write};
 use crate::verifications::result_of;
 use crate::world::{Case, FAR, SCHEDULE, World, case};
 
-pub(crate) const CASES: &[Case] = &[
-    case!(a_request_backs_a_table_up_and_restores_it),
-    case!(a_backup_of_a_table_is_verified),
-];
+pub(crate) const CASES: &[Case] =
+    &[case!(a_request_backs_a_table_up_and_restores_it), case!(a_backup_of_a_table_is_verified)];
 
 impl World {
     /// Does what a request says.
