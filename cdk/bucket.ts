@@ -4,6 +4,7 @@ import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { DATABASES, TABLE_EXPORT, TABLES } from './private/layout';
+import { rolesOf, Source } from './private/sources';
 
 export interface BackupBucketProps {
   readonly bucketName?: string;
@@ -12,16 +13,23 @@ export interface BackupBucketProps {
   /** The longest that one upload may last. */
   readonly dumpTimeout: Duration;
   readonly removalPolicy: RemovalPolicy;
+  readonly sources: readonly Source[];
 }
+
+/** How long what was overwritten or deleted can still be had, in a bucket with versions. */
+const KEPT_VERSIONS = Duration.days(14);
 
 /**
  * The bucket that AutoDump makes when none is given.
  *
- * Not versioned: a key holds the start, and an id that no other run has, and the dumper can delete
- * no backup. Versions would only keep expired dumps, and their price, for longer.
+ * Versioned only where roles of other accounts have DynamoDB export into it: whoever takes over such
+ * an account could overwrite what was exported, which no policy can forbid. Everything else is
+ * written once: a key holds the start, and an id that no other run has, and the dumper can delete no
+ * backup. There, versions would only keep expired dumps, and their price, for longer.
  */
 export class BackupBucket extends s3.Bucket {
   constructor(scope: Construct, id: string, props: BackupBucketProps) {
+    const versioned = rolesOf(props.sources).length > 0;
     super(scope, id, {
       bucketName: props.bucketName,
       encryption: props.encryptionKey ? s3.BucketEncryption.KMS : s3.BucketEncryption.S3_MANAGED,
@@ -31,10 +39,15 @@ export class BackupBucket extends s3.Bucket {
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      versioned: false,
+      versioned,
       removalPolicy: props.removalPolicy,
       lifecycleRules: [
-        { id: 'expire-backups', expiration: props.retention },
+        {
+          id: 'expire-backups',
+          expiration: props.retention,
+          noncurrentVersionExpiration: versioned ? KEPT_VERSIONS : undefined,
+        },
+        ...(versioned ? [{ id: 'expire-delete-markers', expiredObjectDeleteMarker: true }] : []),
         {
           id: 'abort-orphaned-uploads',
           abortIncompleteMultipartUploadAfter: wholeDays(props.dumpTimeout),

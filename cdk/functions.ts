@@ -70,8 +70,8 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
   return makeHandler(scope, id, 'hash', props, {
     description: "AutoDump: compares a target's tags with those that its run was made from",
     memorySize: 256,
-    // Its client gives up after two minutes, and then it can say why.
-    timeout: Duration.seconds(150),
+    // Of a table it asks twice, and its client gives up after two minutes: then it can say why.
+    timeout: Duration.seconds(270),
     environment: { AUTODUMP_TAG_PREFIX: props.tagPrefix, ...sourcesVariable(scope, props) },
     statements: [
       allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),

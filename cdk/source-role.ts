@@ -102,6 +102,7 @@ export class AutoDumpSourceRole extends Construct {
       roleName: props.roleName,
       description: 'AutoDump: backs up the tagged tables of this account into another one',
       statements: statements(this, props),
+      merged: true,
       wildcards: 'Targets are found by their tags, and the keys of backups hold the time.',
     });
     this.roleArn = this.role.roleArn;

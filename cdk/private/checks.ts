@@ -116,6 +116,8 @@ export function checkDatabaseLogin(resourceId: string, username: string): void {
   }
 }
 
+/** Lambda takes 4 KB of environment for a function; this leaves room for what else is in it. */
+const SOURCES_LENGTH = 3_400;
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 const ROLE_ARN = /^arn:aws[a-z-]*:iam::(\d{12}):role\/[\w+=,.@/-]+$/;
 const EXTERNAL_ID = /^[\w+=,.@:/-]{2,1224}$/;
@@ -148,6 +150,12 @@ export function checkSources(sources: readonly object[], ownRegion: string): voi
     }
     seen.add(place);
   });
+  const { length } = JSON.stringify(sources);
+  if (length > SOURCES_LENGTH) {
+    throw new Error(
+      `AutoDump: \`sources\` has ${sources.length} entries, ${length} characters as JSON, and ${SOURCES_LENGTH} fit into the environment of a function. Give the roles shorter names, or divide the sources among two AutoDumps.`,
+    );
+  }
 }
 
 /** The account of a role; of one that is not known yet, the role itself. */

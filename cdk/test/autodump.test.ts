@@ -155,7 +155,7 @@ describe('the functions', () => {
 
   test('have more time than their clients take to give up', () => {
     const made = template();
-    expect(byDescription(made, 'compares').Timeout).toBe(150);
+    expect(byDescription(made, 'compares').Timeout).toBe(270);
     expect(byDescription(made, 'finds tagged secrets').Timeout).toBe(900);
     expect(byDescription(made, 'plans').Timeout).toBe(900);
   });

@@ -47,6 +47,16 @@ describe('sources', () => {
     expect(attempt).toThrow('`sources[1]');
   });
 
+  test('are rejected if they do not fit into the environment of a function', () => {
+    const many = (count: number): AutoDumpSource[] =>
+      Array.from({ length: count }, (_, index) => ({
+        region: 'eu-central-1',
+        roleArn: `arn:aws:iam::${111122223000 + index}:role/AutoDumpSource`,
+      }));
+    expect(() => make({ sources: many(40) })).not.toThrow();
+    expect(() => make({ sources: many(45) })).toThrow('`sources` has 45 entries');
+  });
+
   test.each([
     [{ region: 'us-east-1' }],
     [{ region: 'us-east-1', roleArn: undefined, externalId: undefined }],
@@ -152,6 +162,17 @@ describe('the bucket of sources with roles', () => {
     }
   });
 
+  test('keeps what a role of another account overwrites for two weeks', () => {
+    const bucket = (sources: AutoDumpSource[]): any =>
+      only(template({ sources }), 'AWS::S3::Bucket');
+    const versioned = bucket(SOURCES);
+    expect(versioned.VersioningConfiguration).toEqual({ Status: 'Enabled' });
+    const [expire, markers] = versioned.LifecycleConfiguration.Rules;
+    expect(expire.NoncurrentVersionExpiration).toEqual({ NoncurrentDays: 14 });
+    expect(markers.ExpiredObjectDeleteMarker).toBe(true);
+    expect(bucket([{ region: 'us-east-1' }]).VersioningConfiguration).toBeUndefined();
+  });
+
   test('that is imported cannot be changed, and that is said', () => {
     const warnings = (sources: AutoDumpSource[]): number => {
       const { stack } = make((scope) => ({
@@ -232,6 +253,23 @@ describe('AutoDumpSourceRole', () => {
       table('eu-west-1'),
       table('eu-west-2'),
     ]);
+  });
+
+  test('is refused before it is deployed if its policy is too long for IAM', () => {
+    const synth = (count: number): unknown => {
+      const app = testApp();
+      const regions = Array.from({ length: count }, (_, index) => `eu-central-${index + 1}`);
+      new AutoDumpSourceRole(new Stack(app, 'Test'), 'Source', {
+        ...PROPS,
+        regions,
+        restore: true,
+      });
+      return app.synth();
+    };
+    expect(() => synth(6)).not.toThrow();
+    expect(() => synth(12)).toThrow(
+      /policy of the role Test\/Source\/Role has about \d+ characters/,
+    );
   });
 
   test('uses the key of the bucket through S3, and those of tables through DynamoDB', () => {

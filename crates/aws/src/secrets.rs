@@ -62,7 +62,6 @@ impl TargetSource for Secrets {
                 .filter_map(listed)
                 .collect(),
             next: answer.next_token.filter(|token| !token.is_empty()),
-            ..Page::default()
         })
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::execution::ExecutionInput;
 use crate::secret::SecretValue;
 
@@ -26,14 +26,18 @@ pub struct Resource {
 pub struct Page {
     /// The resources of this page, possibly none.
     pub resources: Vec<Resource>,
-    /// What could not be listed. Only a source that looks in several places goes on after that.
-    pub failures: Vec<Error>,
     /// What to ask for next; `None` on the last page.
     pub next: Option<String>,
 }
 
 /// Finds resources that may be targets. It reads tags, never a secret's value.
 pub trait TargetSource: Sync {
+    /// The tokens of the first pages, one for each place that is looked at. The places are listed
+    /// side by side, and one that fails or hangs stops no other.
+    fn starts(&self) -> Vec<Option<String>> {
+        vec![None]
+    }
+
     /// One page of the resources that bear a tag key with `tag_key` as prefix. It may hold
     /// more than asked for; the caller looks at the tags itself.
     fn page(

@@ -236,18 +236,24 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
         report
     }
 
-    /// All resources, and what could not be listed, a page at a time. The next page is asked for
-    /// when the last resource of the one before has been taken. Ends after a page that is an error.
+    /// All resources, and what could not be listed, of all places side by side: however long one
+    /// of them does not answer, the others are not kept waiting.
     fn listing(&self) -> impl Stream<Item = Result<Resource>> {
+        let starts = self.source.starts();
+        stream::select_all(starts.into_iter().map(|start| Box::pin(self.place(start))))
+    }
+
+    /// The resources of one place, a page at a time. The next page is asked for when the last
+    /// resource of the one before has been taken. Ends after a page that is an error.
+    fn place(&self, start: Option<String>) -> impl Stream<Item = Result<Resource>> {
         let key = self.prefix.schedule_key();
-        stream::unfold(Some(None), move |token: Option<Option<String>>| {
+        stream::unfold(Some(start), move |token: Option<Option<String>>| {
             let key = key.clone();
             async move {
                 match self.source.page(&key, token?).await {
                     Ok(page) => {
-                        let found = page.resources.into_iter().map(Ok);
-                        let found = found.chain(page.failures.into_iter().map(Err));
-                        Some((found.collect(), page.next.map(Some)))
+                        let found: Vec<_> = page.resources.into_iter().map(Ok).collect();
+                        Some((found, page.next.map(Some)))
                     }
                     Err(error) => Some((vec![Err(error)], None)),
                 }

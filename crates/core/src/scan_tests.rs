@@ -63,7 +63,7 @@ impl TargetSource for World {
         let unfinished = listed - self.finished.load(Ordering::SeqCst);
         self.most_unfinished.fetch_max(unfinished, Ordering::SeqCst);
         let next = (until < self.resources.len()).then(|| (page + 1).to_string());
-        Ok(Page { resources, next, ..Page::default() })
+        Ok(Page { resources, next })
     }
 
     async fn find(&self, id: &str) -> Result<Option<Resource>> {

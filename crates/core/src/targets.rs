@@ -30,7 +30,7 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
         Self { secrets, tables, further, region: region.into() }
     }
 
-    /// How many places are listed, one after the other.
+    /// How many places are listed.
     fn places(&self) -> usize {
         2 + self.further.len()
     }
@@ -70,27 +70,16 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
 }
 
 impl<S: TargetSource, T: TargetSource> TargetSource for Targets<S, T> {
-    /// The pages of all places, one place after the other. A place whose page fails is left
-    /// there, told of in [`Page::failures`] with its name, and never stops the others.
+    fn starts(&self) -> Vec<Option<String>> {
+        (0..self.places()).map(|place| Some(place.to_string())).collect()
+    }
+
+    /// A page of one place, which the token names. An error names it, too.
     async fn page(&self, tag_key: &str, token: Option<String>) -> Result<Page> {
-        let (place, token) = match token {
-            None => (0, None),
-            Some(token) => read(&token)?,
-        };
-        let next = |place: usize| (place < self.places()).then(|| place.to_string());
-        Ok(match self.page_of(place, tag_key, token).await {
-            Ok(page) => Page {
-                next: page
-                    .next
-                    .map_or_else(|| next(place + 1), |token| Some(format!("{place} {token}"))),
-                ..page
-            },
-            Err(error) => Page {
-                failures: vec![named(&self.name_of(place), error)],
-                next: next(place + 1),
-                ..Page::default()
-            },
-        })
+        let (place, token) = read(token.as_deref().unwrap_or_default())?;
+        let page = self.page_of(place, tag_key, token).await;
+        let page = page.map_err(|error| named(&self.name_of(place), error))?;
+        Ok(Page { next: page.next.map(|token| format!("{place} {token}")), ..page })
     }
 
     /// A table by its ARN, where it belongs; anything else is a secret's ARN or name.

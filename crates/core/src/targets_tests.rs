@@ -2,6 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
+use crate::event::ScanRequest;
+use crate::execution::ExecutionInput;
+use crate::ports::{Executions, Start};
+use crate::scan::{Observer, Outcome, Scan};
+use crate::tags::TagPrefix;
 
 const KEY: &str = "autodump:start-schedule";
 
@@ -38,7 +43,7 @@ impl TargetSource for Place {
             return Err(Error::new(ErrorClass::Credentials, "no entry", "Knock"));
         };
         let next = (number + 1 < self.pages.len()).then(|| format!("page {}", number + 1));
-        Ok(Page { resources: page.into_iter().map(resource).collect(), next, ..Page::default() })
+        Ok(Page { resources: page.into_iter().map(resource).collect(), next })
     }
 
     async fn find(&self, id: &str) -> Result<Option<Resource>> {
@@ -58,18 +63,25 @@ fn targets(secrets: Place, tables: Place, further: Vec<Place>) -> Targets<Place,
     Targets::new("eu-central-1", secrets, tables, further)
 }
 
-/// All that is listed, and all that is not.
+/// All that is listed, and all that is not, one place after the other.
 async fn listed(targets: &Targets<Place, Place>) -> (Vec<String>, Vec<String>) {
-    let (mut arns, mut failures, mut token) = (Vec::new(), Vec::new(), None);
-    loop {
-        let page = targets.page(KEY, token).await.unwrap();
-        arns.extend(page.resources.into_iter().map(|found| found.arn));
-        failures.extend(page.failures.iter().map(ToString::to_string));
-        token = page.next;
-        if token.is_none() {
-            return (arns, failures);
+    let (mut arns, mut failures) = (Vec::new(), Vec::new());
+    for start in targets.starts() {
+        let mut token = start;
+        while token.is_some() {
+            match targets.page(KEY, token).await {
+                Ok(page) => {
+                    arns.extend(page.resources.into_iter().map(|found| found.arn));
+                    token = page.next;
+                }
+                Err(error) => {
+                    failures.push(error.to_string());
+                    token = None;
+                }
+            }
         }
     }
+    (arns, failures)
 }
 
 #[tokio::test]
@@ -113,6 +125,73 @@ async fn the_last_place_may_fail_too() {
     assert!(failures[0].starts_with("the tables of eu-central-1: no entry"), "{failures:?}");
 }
 
+/// Counts what is started, and shows it to the places that wait for it.
+#[derive(Default)]
+struct Started(std::sync::atomic::AtomicUsize);
+
+impl Started {
+    fn count(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl Executions for Started {
+    async fn start(&self, _: &str, _: &ExecutionInput) -> Result<Start> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(Start::Started)
+    }
+}
+
+impl Observer for Started {
+    fn outcome(&self, _: Option<&str>, _: &Outcome) {}
+}
+
+/// A place that does not answer before two targets have been started.
+struct Slow<'a>(&'a Started);
+
+impl TargetSource for Slow<'_> {
+    async fn page(&self, _: &str, _: Option<String>) -> Result<Page> {
+        let mut patience = 10_000;
+        while self.0.count() < 2 {
+            patience -= 1;
+            assert!(patience > 0, "all wait for this place");
+            tokio::task::yield_now().await;
+        }
+        Err(Error::new(ErrorClass::Source, "no answer", "Wait"))
+    }
+
+    async fn find(&self, _: &str) -> Result<Option<Resource>> {
+        Ok(None)
+    }
+}
+
+struct Tagged;
+
+impl TargetSource for Tagged {
+    async fn page(&self, _: &str, _: Option<String>) -> Result<Page> {
+        let resources = ["orders", "users"].map(|name| {
+            let found = resource(&format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{name}"));
+            Resource { tags: BTreeMap::from([(KEY.to_owned(), "@daily".to_owned())]), ..found }
+        });
+        Ok(Page { resources: resources.into(), next: None })
+    }
+
+    async fn find(&self, _: &str) -> Result<Option<Resource>> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_keeps_no_other_waiting() {
+    let started = Started::default();
+    let targets = Targets::new("eu-central-1", Slow(&started), Tagged, Vec::new());
+    let (prefix, now) = (TagPrefix::default(), "2026-11-21T07:59:30Z".parse().unwrap());
+    let scan =
+        Scan { source: &targets, executions: &started, observer: &started, prefix: &prefix, now };
+    let report = scan.run(&ScanRequest::All).await;
+    assert_eq!((report.started, report.failed), (2, 1));
+}
+
 #[tokio::test]
 async fn a_resource_is_asked_for_where_it_belongs() {
     let targets = targets(
@@ -150,8 +229,8 @@ async fn a_resource_is_asked_for_where_it_belongs() {
 #[tokio::test]
 async fn a_token_that_is_not_ours_is_refused() {
     let targets = targets(Place::default(), Place::default(), Vec::new());
-    let error = targets.page(KEY, Some("x y".to_owned())).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Internal);
-    let page = targets.page(KEY, Some("7".to_owned())).await.unwrap();
-    assert_eq!((page.failures.len(), page.next), (1, None));
+    for token in [None, Some("x y".to_owned()), Some("7".to_owned())] {
+        let error = targets.page(KEY, token).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Internal, "{error}");
+    }
 }

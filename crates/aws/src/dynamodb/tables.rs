@@ -97,7 +97,6 @@ impl TargetSource for Tables {
         Ok(Page {
             resources: found.into_iter().filter_map(listed).collect(),
             next: answer.pagination_token.filter(|token| !token.is_empty()),
-            ..Page::default()
         })
     }
 

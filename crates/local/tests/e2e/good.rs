@@ -35,6 +35,7 @@ async fn a_tag_becomes_a_restorable_backup(world: Arc<World>) -> Result<()> {
                 "Tags unchanged?",
                 "Schedule the next run",
                 "Could the tags be checked?",
+                "Is it a table?",
                 "Dump the database",
                 "Verify this backup?",
                 "Replicate the table?",
