@@ -12,7 +12,7 @@ use crate::world::{Target, World};
 
 /// The account and region of the stack's source.
 const FOREIGN: (&str, &str) = ("222233334444", "eu-west-1");
-const FOREIGN_ROLE: &str = "arn:aws:iam::222233334444:role/AutoDumpSource";
+pub(crate) const FOREIGN_ROLE: &str = "arn:aws:iam::222233334444:role/AutoDumpSource";
 
 impl World {
     /// The services of the account and region that a table is in.

@@ -36,6 +36,14 @@ impl World {
         Ok(tokio::task::spawn_blocking(move || command.output()).await??)
     }
 
+    /// Restores a backup by the command line.
+    pub(crate) async fn restored(&self, backup: &Backup, arguments: &[&str]) -> Result<()> {
+        let url = backup.url(self)?;
+        let done = self.autodump(&[&["restore", &url], arguments].concat()).await?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
+    }
+
     async fn backup_of(&self, table: &Target) -> Result<Backup> {
         let run = self.run_now(table).await?;
         self.succeeds_in(&run, "Backup complete").await?;
@@ -86,7 +94,7 @@ fn whole(name: &str) -> Value {
 }
 
 /// What has to be the same of two tables.
-async fn definition(api: &Api, name: &str) -> Result<Value> {
+pub(crate) async fn definition(api: &Api, name: &str) -> Result<Value> {
     let asked = json!({"TableName": name});
     let mut table = call(api, "DescribeTable", &asked).await?["Table"].take();
     let ttl = call(api, "DescribeTimeToLive", &asked).await?["TimeToLiveDescription"].take();

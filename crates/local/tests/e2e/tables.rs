@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::backups::Backup;
-use crate::table_items::{assert_same, call, item, items, long_item, make, of_lines, plain, write};
+use crate::table_items::{
+    FOREIGN_ROLE, assert_same, call, item, items, long_item, make, of_lines, plain, write,
+};
+use crate::table_restores::definition;
 use crate::world::{Case, FAR, SCHEDULE, Target, World, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -130,16 +133,35 @@ async fn a_tagged_table_becomes_a_backup_that_dynamodb_imports(world: Arc<World>
     let objects = world.objects(&table).await?;
     ensure!(!objects.iter().any(|object| object.key.contains("/journal-")), "{objects:?}");
     let directory = backup.key.trim_end_matches("manifest.json");
-    let definition = api.get_object(world.bucket()?, &format!("{directory}table.json")).await?;
-    let definition: Value = serde_json::from_slice(&definition)?;
-    ensure!(definition["timeToLive"]["AttributeName"] == "expires", "{definition}");
-    ensure!(definition["tags"].as_array().is_some_and(|tags| tags.len() == 2), "{definition}");
+    let kept = api.get_object(world.bucket()?, &format!("{directory}table.json")).await?;
+    let kept: Value = serde_json::from_slice(&kept)?;
+    ensure!(kept["timeToLive"]["AttributeName"] == "expires", "{kept}");
+    ensure!(kept["tags"].as_array().is_some_and(|tags| tags.len() == 2), "{kept}");
     // With AWS's own means, in another account and region.
     let foreign = world.foreign().await?;
     world.imported(&foreign, &backup, "e2e-whole-again").await?;
     assert_same(&expected, &items(&foreign, "e2e-whole-again").await?)?;
     let made = call(&foreign, "DescribeTable", &json!({"TableName": "e2e-whole-again"})).await?;
     ensure!(made["Table"]["GlobalSecondaryIndexes"][0]["IndexName"] == "by-state", "{made}");
+    both_methods_bring_it_back(&world, &backup, &expected).await
+}
+
+/// The backup of `e2e-whole`, by AutoDump, in another account and region.
+async fn both_methods_bring_it_back(
+    world: &World,
+    backup: &Backup,
+    expected: &BTreeMap<String, Value>,
+) -> Result<()> {
+    let (foreign, source) = (world.foreign().await?, definition(world.api(), "e2e-whole").await?);
+    for method in ["import", "write"] {
+        let name = format!("e2e-whole-{method}");
+        let to = format!("arn:aws:dynamodb:eu-west-1:222233334444:table/{name}");
+        let far = ["--to", &to, "--role-arn", FOREIGN_ROLE, "--method", method];
+        world.restored(backup, &far).await?;
+        assert_same(expected, &items(&foreign, &name).await?)?;
+        let restored = definition(&foreign, &name).await?;
+        ensure!(source == restored, "by {method}: {source}\n{restored}");
+    }
     Ok(())
 }
 
@@ -175,7 +197,13 @@ async fn an_export_of_a_table_becomes_a_backup(world: Arc<World>) -> Result<()> 
     ensure!(backup.manifest["consistency"] == "point-in-time", "{}", backup.manifest);
     ensure!(backup.manifest["items"] == 2000, "{}", backup.manifest["items"]);
     world.imported(world.api(), &backup, "e2e-export-again").await?;
-    assert_same(&expected, &items(world.api(), "e2e-export-again").await?)
+    assert_same(&expected, &items(world.api(), "e2e-export-again").await?)?;
+    for method in ["import", "write"] {
+        let name = format!("e2e-export-{method}");
+        world.restored(&backup, &["--to", &name, "--method", method]).await?;
+        assert_same(&expected, &items(world.api(), &name).await?)?;
+    }
+    Ok(())
 }
 
 async fn a_table_of_another_account_is_backed_up(world: Arc<World>) -> Result<()> {
@@ -227,8 +255,14 @@ async fn empty_tables_and_large_items_are_backed_up(world: Arc<World>) -> Result
     ensure!(backup.manifest["items"] == 0 && backup.manifest["objects"] == json!([]));
     let commands = backup.manifest["restore"].to_string();
     ensure!(commands.contains("aws dynamodb create-table"), "{commands}");
+    world.restored(&backup, &["--to", "e2e-empty-again"]).await?;
+    let made = definition(world.api(), "e2e-empty-again").await?;
+    ensure!(made == definition(world.api(), "e2e-empty").await?, "{made}");
     let backup = world.one_backup(&large).await?;
-    assert_same(&items(world.api(), "e2e-large").await?, &world.backed_up(&backup).await?)
+    let expected = items(world.api(), "e2e-large").await?;
+    assert_same(&expected, &world.backed_up(&backup).await?)?;
+    world.restored(&backup, &["--to", "e2e-large-again"]).await?;
+    assert_same(&expected, &items(world.api(), "e2e-large-again").await?)
 }
 
 async fn a_table_may_grow_while_it_is_read(world: Arc<World>) -> Result<()> {
