@@ -12,11 +12,11 @@ const POLL: Duration = Duration::from_millis(250);
 const START_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_mins(5);
 
-/// The first execution of the stack's state machine, once the tag's event has started it.
-pub(super) async fn first(cloud: &LocalCloud, stack: &Stack) -> Result<Execution> {
+/// The first execution of a target, by a part of its ARN, once the tag's event has started it.
+pub(super) async fn first(cloud: &LocalCloud, stack: &Stack, target: &str) -> Result<Execution> {
     let begun = Instant::now();
     while begun.elapsed() < START_LIMIT {
-        if let Some(execution) = waiting(cloud, stack).await?.pop() {
+        if let Some(execution) = waiting(cloud, stack, target).await?.pop() {
             line(&format!("{} after {:.1} s", execution.name, begun.elapsed().as_secs_f64()));
             line(&format!("input {}", execution.input));
             return Ok(execution);
@@ -26,14 +26,19 @@ pub(super) async fn first(cloud: &LocalCloud, stack: &Stack) -> Result<Execution
     bail!("no execution {} s after tagging", START_LIMIT.as_secs())
 }
 
-/// The running executions, with their inputs.
-pub(super) async fn waiting(cloud: &LocalCloud, stack: &Stack) -> Result<Vec<Execution>> {
+/// The running executions of a target, by a part of its ARN, with their inputs.
+pub(super) async fn waiting(
+    cloud: &LocalCloud,
+    stack: &Stack,
+    target: &str,
+) -> Result<Vec<Execution>> {
     let mut running = Vec::new();
     for execution in cloud.api().list_executions(stack.state_machine()?).await? {
         if !execution.has_ended() {
             running.push(cloud.api().describe_execution(&execution.arn).await?);
         }
     }
+    running.retain(|one| one.input["resourceArn"].as_str().is_some_and(|arn| arn.contains(target)));
     Ok(running)
 }
 

@@ -1,9 +1,10 @@
-//! The main job from end to end, for a person to watch: a tag, a dump, its verification, a restore,
-//! equal.
+//! The main job from end to end, for a person to watch: a tag, a backup, its verification, a
+//! restore, equal; of a database, and of a table.
 
 mod bucket;
 mod follow;
 mod restore;
+mod table;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ use crate::{LocalCloud, Options, Stack, assembly, compare};
 const SECRET: &str = "demo/shop";
 const PASSWORD: &str = "it's a \"demo\" $PATH *%\\ pässword";
 
-/// Runs the demo. An error unless the restored database equals the dumped one.
+/// Runs the demo. An error unless the restored database and the restored table equal those that
+/// were backed up.
 pub async fn run() -> Result<()> {
     let begun = Instant::now();
     let mut options = Options::new();
@@ -44,7 +46,8 @@ pub async fn run() -> Result<()> {
         dump(&cloud, &stack, &server).await?;
         let manifest = bucket::show(&cloud, &stack).await?;
         restore::run(&cloud, &stack, &server, &manifest).await?;
-        restore::compare(&server, &source)
+        restore::compare(&server, &source)?;
+        table::run(&cloud, &stack).await
     };
     let outcome = outcome.await;
     head("Cleaning up");
@@ -52,7 +55,10 @@ pub async fn run() -> Result<()> {
     drop(server);
     line("nothing is left running");
     outcome?;
-    head(&format!("Equal. Tag to verified and restored backup in {} s", begun.elapsed().as_secs()));
+    head(&format!(
+        "Equal. Tags to verified and restored backups in {} s",
+        begun.elapsed().as_secs()
+    ));
     Ok(())
 }
 
@@ -95,9 +101,9 @@ async fn dump(cloud: &LocalCloud, stack: &Stack, server: &Postgres) -> Result<()
     line("nothing else is done by hand: the tag's event starts the scanner");
 
     head("The execution");
-    let execution = follow::first(cloud, stack).await?;
+    let execution = follow::first(cloud, stack, SECRET).await?;
     follow::to_its_end(cloud, &execution).await?;
-    let waiting = follow::waiting(cloud, stack).await?;
+    let waiting = follow::waiting(cloud, stack, SECRET).await?;
     let next = waiting.first().context("no next run is scheduled")?;
     line(&format!("the next run waits: {} at {}", next.name, next.input["when"]));
     Ok(())
