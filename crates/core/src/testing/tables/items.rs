@@ -78,6 +78,19 @@ pub(super) fn key_of(create: &Map<String, Value>, item: &Value) -> Result<String
     Ok(key.join(" "))
 }
 
+/// An item whose attribute is of another type than an index takes is refused.
+fn indexed(create: &Map<String, Value>, item: &Value) -> Result<(), String> {
+    for part in create["AttributeDefinitions"].as_array().into_iter().flatten() {
+        let name = part["AttributeName"].as_str().unwrap_or_default();
+        let kind = part["AttributeType"].as_str().unwrap_or_default();
+        let Some(value) = item.get(name) else { continue };
+        if value.get(kind).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(format!("the index key {name} is no {kind}, or empty"));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the numbers of an item's key as the service does: one number always the same.
 fn normalise(create: &Map<String, Value>, item: &mut Value) -> Result<(), String> {
     for part in create["AttributeDefinitions"].as_array().into_iter().flatten() {
@@ -200,6 +213,7 @@ fn entry(create: &Map<String, Value>, verb: Verb, text: &Bytes) -> Result<(Strin
     let mut item: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     normalise(create, &mut item)?;
     let key = key_of(create, &item)?;
+    indexed(create, &item)?;
     let parts = create["KeySchema"].as_array().map_or(0, Vec::len);
     if verb == Verb::Delete && item.as_object().is_none_or(|key| key.len() != parts) {
         return Err("the key has other attributes too".to_owned());

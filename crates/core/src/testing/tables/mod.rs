@@ -56,6 +56,7 @@ enum Fault {
 struct Table {
     create: Map<String, Value>,
     polls: u32,
+    is_deleted: bool,
     items: BTreeMap<String, Value>,
     tags: BTreeMap<String, String>,
     time_to_live: Option<Value>,
@@ -106,7 +107,8 @@ impl MemoryTables {
         self.state().unknown.extend(operations.iter().map(|name| (*name).to_owned()));
     }
 
-    /// The `nth` call of an operation from now on, `Write`, `Delete` and `Page` among them, fails without effect.
+    /// The `nth` call of an operation from now on, `Write`, `Delete` and `Page` among them, fails
+    /// without effect.
     pub fn fail(&self, operation: &str, nth: u32, class: ErrorClass) {
         self.state().faults.push((operation.to_owned(), nth, Fault::Error(class)));
     }
@@ -132,6 +134,13 @@ impl MemoryTables {
     pub fn replicate(&self, table: &str, regions: &[&str]) {
         if let Some(table) = self.state().tables.get_mut(table) {
             table.replicas = regions.iter().map(|region| (*region).to_owned()).collect();
+        }
+    }
+
+    /// From now on a table says that it is being deleted; it never goes.
+    pub fn delete(&self, table: &str) {
+        if let Some(table) = self.state().tables.get_mut(table) {
+            table.is_deleted = true;
         }
     }
 
@@ -235,7 +244,11 @@ impl State {
             .tables
             .get_mut(&name)
             .ok_or_else(|| (NOT_FOUND, format!("there is no table {name}")))?;
-        let status = if table.polls > 0 || busy { "CREATING" } else { "ACTIVE" };
+        let status = match table.polls > 0 || busy {
+            _ if table.is_deleted => "DELETING",
+            true => "CREATING",
+            false => "ACTIVE",
+        };
         table.polls = table.polls.saturating_sub(1);
         Ok(json!({"Table": table.described(&name, &arn, status)}))
     }

@@ -48,6 +48,42 @@ async fn what_the_service_refuses_is_refused() {
 }
 
 #[tokio::test]
+async fn an_item_that_an_index_cannot_have_is_refused() {
+    let tables = MemoryTables::new("eu-central-1", "111122223333").at_once();
+    let attribute = |name| json!({"AttributeName": name, "AttributeType": "S"});
+    let key = |name| json!([{"AttributeName": name, "KeyType": "HASH"}]);
+    let create = json!({
+        "TableName": "orders",
+        "AttributeDefinitions": [attribute("id"), attribute("state")],
+        "KeySchema": key("id"),
+        "GlobalSecondaryIndexes": [{"IndexName": "by-state", "KeySchema": key("state"),
+            "Projection": {"ProjectionType": "ALL"}}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    let called = tables.dynamodb("CreateTable", create).await.unwrap();
+    assert!(matches!(called, Called::Answered(_)), "{called:?}");
+    let writer = tables.writer("orders");
+    for value in [r#"{"N":"1"}"#, r#"{"S":""}"#, r#"{"NULL":true}"#] {
+        let item = item(&format!(r#"{{"id":{{"S":"1"}},"state":{value}}}"#));
+        let error = writer.write(&[item]).await.unwrap_err();
+        assert!(error.what().contains("the index key state is no S"), "{error}");
+    }
+    let fitting = [r#"{"id":{"S":"1"}}"#, r#"{"id":{"S":"2"},"state":{"S":"open"}}"#].map(item);
+    assert!(matches!(writer.write(&fitting).await.unwrap(), Answer::Done(_)));
+}
+
+#[tokio::test]
+async fn a_table_on_its_way_out_says_so() {
+    let tables = made().await;
+    tables.delete("orders");
+    for _ in 0..3 {
+        let asked = tables.dynamodb("DescribeTable", json!({"TableName": "orders"})).await;
+        let Called::Answered(answer) = asked.unwrap() else { panic!("refused") };
+        assert_eq!(answer["Table"]["TableStatus"], "DELETING");
+    }
+}
+
+#[tokio::test]
 async fn writes_are_hindered_and_faults_come_when_they_are_asked_for() {
     let tables = made().await;
     tables.hinder(2, 3);
