@@ -20,6 +20,10 @@ const READING_REFUSED: &str =
 const WRITING_REFUSED: &str =
     "Let the job's role do dynamodb:BatchWriteItem on the table, and use the table's KMS key";
 const REJECTED: &str = "Look at the table's state and at its KMS key";
+const UNFIT: &str = "The table's key has to be that of the table that was backed up. A key attribute of an index \
+     may be of another type in an item, empty or too long, where the index was added after the \
+     item: make the table without that index, restore into it (--into-existing), and add the \
+     index then";
 
 /// What stands before an item that is written, and before a key whose item is deleted.
 const PUT: &[u8] = b"{\"PutRequest\":{\"Item\":";
@@ -124,10 +128,7 @@ fn explained(operation: &str, table: &str, error: Failure, refused: &str) -> Err
     let error = failure(&format!("{operation} on table {table}"), error, refused, REJECTED);
     let (class, hint) = match error.class() {
         _ if gone => (ErrorClass::Configuration, "The table is not there any more"),
-        _ if unfit => (
-            ErrorClass::Configuration,
-            "The table's keys and indexes have to be those of the table that was backed up",
-        ),
+        _ if unfit => (ErrorClass::Configuration, UNFIT),
         ErrorClass::Configuration => (ErrorClass::Engine, REJECTED),
         _ => return error,
     };
