@@ -51,8 +51,8 @@ pub(crate) struct TableArguments {
     /// The most write units a second of all workers together; else as many as the table takes.
     #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..))]
     max_write_rate: Option<u32>,
-    /// What encrypts a table that is made: a key of KMS in its region, or aws-owned; else the
-    /// key that encrypted the old one.
+    /// What encrypts a table that is made: a key of KMS in its region (alias/aws/dynamodb is the
+    /// one that AWS manages), or aws-owned; else the key that encrypted the old one.
     #[arg(long, value_name = "KEY|aws-owned")]
     kms_key: Option<String>,
 }

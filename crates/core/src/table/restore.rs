@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorClass, Result};
 pub const MOST_WORKERS: u16 = 1_000;
 /// What stands for a key that AWS owns, where a key of KMS may be named.
 pub const AWS_OWNED: &str = "aws-owned";
+/// The key that AWS manages for DynamoDB in each account and region: its alias.
+pub const AWS_MANAGED: &str = "alias/aws/dynamodb";
 
 /// Who writes the items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,8 +57,8 @@ pub struct TableRestoreOptions {
     /// The most write units a second of all workers together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_write_rate: Option<u32>,
-    /// What encrypts a table that is made: a key of KMS, or [`AWS_OWNED`]; else the key of the
-    /// backup's table.
+    /// What encrypts a table that is made: a key of KMS, [`AWS_MANAGED`] among them, or
+    /// [`AWS_OWNED`]; else the key of the backup's table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<String>,
     /// Only say what would be done.

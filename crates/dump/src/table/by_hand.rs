@@ -1,23 +1,14 @@
 //! How a backup of a table is restored without AutoDump: two commands, and the input of one.
 
+use autodump_core::Result;
 use autodump_core::compression::Algorithm;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
 use autodump_core::table::layout;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::importing;
 use crate::engine::shell_quoted;
-
-/// What of `CreateTable`'s input `ImportTable` takes. Local indexes are not among it.
-const IMPORTED: [&str; 7] = [
-    "AttributeDefinitions",
-    "KeySchema",
-    "BillingMode",
-    "ProvisionedThroughput",
-    "OnDemandThroughput",
-    "SSESpecification",
-    "GlobalSecondaryIndexes",
-];
 
 /// A file beside the manifest, and the commands that use it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +32,12 @@ pub(super) struct Data<'a> {
 }
 
 /// `ImportTable`, which makes the table and imports its items; `CreateTable` where there are
-/// none, since there is nothing to import then.
-pub(super) fn by_hand(definition: &Definition, table: &TableArn, data: Data<'_>) -> ByHand {
+/// none, since there is nothing to import then. An error is that of [`importing::input`].
+pub(super) fn by_hand(definition: &Definition, table: &TableArn, data: Data<'_>) -> Result<ByHand> {
     let (name, call, content) = if let Some(prefix) = data.prefix {
-        (layout::IMPORT, "import-table", import(definition, table, prefix, data))
+        let source = json!({"S3Bucket": data.bucket, "S3KeyPrefix": prefix});
+        let input = importing::input(&definition.create, &table.name, data.compression, &source)?;
+        (layout::IMPORT, "import-table", input)
     } else {
         let mut create = definition.create.clone();
         create.insert("TableName".to_owned(), json!(table.name));
@@ -55,44 +48,7 @@ pub(super) fn by_hand(definition: &Definition, table: &TableArn, data: Data<'_>)
         format!("aws s3 cp {} {name}", shell_quoted(&uri)),
         format!("aws dynamodb {call} --region {} --cli-input-json file://{name}", table.region),
     ];
-    ByHand { name, content, commands }
-}
-
-fn import(definition: &Definition, table: &TableArn, prefix: &str, data: Data<'_>) -> Value {
-    let mut parameters: Map<_, _> = IMPORTED
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), definition.create.get(*name)?.clone())))
-        .collect();
-    parameters.insert("TableName".to_owned(), json!(table.name));
-    keep_only_keys(&mut parameters);
-    let compression = match data.compression {
-        Algorithm::Gzip => "GZIP",
-        Algorithm::Zstd => "ZSTD",
-        Algorithm::None | Algorithm::Lz4 => "NONE",
-    };
-    json!({
-        "S3BucketSource": {"S3Bucket": data.bucket, "S3KeyPrefix": prefix},
-        "InputFormat": "DYNAMODB_JSON",
-        "InputCompressionType": compression,
-        "TableCreationParameters": parameters,
-    })
-}
-
-/// DynamoDB refuses definitions of attributes that are in no key, such as those of local indexes
-/// alone.
-fn keep_only_keys(parameters: &mut Map<String, Value>) {
-    let mut schemas = vec![&parameters["KeySchema"]];
-    let indexes = parameters.get("GlobalSecondaryIndexes").and_then(Value::as_array);
-    schemas.extend(indexes.into_iter().flatten().map(|index| &index["KeySchema"]));
-    let keys: Vec<_> = schemas
-        .into_iter()
-        .filter_map(Value::as_array)
-        .flatten()
-        .map(|part| part["AttributeName"].clone())
-        .collect();
-    if let Some(Value::Array(attributes)) = parameters.get_mut("AttributeDefinitions") {
-        attributes.retain(|attribute| keys.contains(&attribute["AttributeName"]));
-    }
+    Ok(ByHand { name, content, commands })
 }
 
 #[cfg(test)]
@@ -114,7 +70,7 @@ mod tests {
     fn a_table_is_imported_without_its_local_indexes() {
         let definition = Definition::parse(GOLDEN).unwrap();
         let table: TableArn = definition.table_arn.parse().unwrap();
-        let made = by_hand(&definition, &table, data(Some("dynamodb/it's/data/")));
+        let made = by_hand(&definition, &table, data(Some("dynamodb/it's/data/"))).unwrap();
         assert_eq!(
             made.commands,
             [
@@ -137,7 +93,7 @@ mod tests {
 
         let mut local = definition;
         local.create.remove("GlobalSecondaryIndexes");
-        let made = by_hand(&local, &table, data(Some("x/")));
+        let made = by_hand(&local, &table, data(Some("x/"))).unwrap();
         let attributes = made.content["TableCreationParameters"]["AttributeDefinitions"].clone();
         let names: Vec<_> =
             attributes.as_array().unwrap().iter().map(|one| one["AttributeName"].clone()).collect();
@@ -148,7 +104,7 @@ mod tests {
     fn a_table_without_items_is_made() {
         let definition = Definition::parse(GOLDEN).unwrap();
         let table: TableArn = definition.table_arn.parse().unwrap();
-        let made = by_hand(&definition, &table, data(None));
+        let made = by_hand(&definition, &table, data(None)).unwrap();
         assert_eq!(made.name, "create-table.json");
         assert!(made.commands[1].contains("aws dynamodb create-table "), "{:?}", made.commands);
         assert_eq!(made.content["TableName"], "orders");

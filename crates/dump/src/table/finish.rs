@@ -67,7 +67,7 @@ impl Finish<'_> {
             prefix: prefix.as_deref(),
             compression,
         };
-        let by_hand = by_hand(&definition, &table, data);
+        let by_hand = by_hand(&definition, &table, data)?;
         let manifest = self.manifest(&table, found, by_hand.commands, now);
         self.put(store, below::DEFINITION, &definition).await?;
         self.put(store, by_hand.name, &by_hand.content).await?;

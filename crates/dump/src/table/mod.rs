@@ -14,6 +14,7 @@ pub mod exported;
 mod exported_sample;
 pub mod finish;
 mod frame;
+mod importing;
 pub mod journal;
 mod pace;
 mod page;

@@ -23,9 +23,9 @@ async fn a_failing_call_of_any_kind_ends_the_restore_and_says_what_is_left() {
         ("DescribeTable", 3, Some("not all of its definition")),
     ] {
         let case = Case::usual(1_000);
-        case.tables.fail(call, nth, ErrorClass::Source);
+        case.tables.fail(call, nth, ErrorClass::Engine);
         let error = case.fails().await;
-        assert_eq!(error.class(), ErrorClass::Source);
+        assert_eq!(error.class(), ErrorClass::Engine);
         assert!(error.what().contains(&format!("injected into {call}")), "{error}");
         match says {
             Some(says) => assert!(error.hint().contains(says), "{call} {nth}: {error}"),
@@ -49,6 +49,7 @@ async fn a_step_that_fails_does_not_keep_the_others_from_being_taken() {
         ("UpdateTimeToLive", "time to live"),
         ("UpdateContinuousBackups", "point-in-time recovery"),
         ("RegisterScalableTarget", "range of capacity"),
+        ("TagResource", "AutoDump's tags"),
         ("PutResourcePolicy", "resource policy"),
         ("EnableKinesisStreamingDestination", "stream to"),
         ("UpdateContributorInsights", "contributor insights"),
@@ -60,7 +61,7 @@ async fn a_step_that_fails_does_not_keep_the_others_from_being_taken() {
             if refused {
                 case.tables.refuse(operation, 1, "ValidationException");
             } else {
-                case.tables.fail(operation, 1, ErrorClass::Credentials);
+                case.tables.fail(operation, 1, ErrorClass::Source);
             }
             let error = case.fails().await;
             assert!(error.what().contains(what), "{error}");
@@ -235,7 +236,7 @@ async fn a_table_that_takes_nothing_bounds_what_is_read() {
 async fn a_fault_while_adding_tells_what_was_there_before() {
     let mut case = Case::usual(500).with_table(&small(), &items(1)).await;
     case.options.into_existing = true;
-    case.tables.fail("Write", 5, ErrorClass::Source);
+    case.tables.fail("Write", 5, ErrorClass::Engine);
     let error = case.fails().await;
     assert!(error.hint().contains("was there before and had items"), "{error}");
     assert!(!error.hint().contains("delete"), "{error}");

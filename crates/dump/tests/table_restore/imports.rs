@@ -147,7 +147,7 @@ async fn a_damaged_backup_is_not_imported() {
 #[tokio::test(start_paused = true)]
 async fn faults_on_the_way_say_that_the_import_may_go_on() {
     let case = importing(9);
-    case.tables.fail("DescribeImport", 2, ErrorClass::Source);
+    case.tables.fail("DescribeImport", 2, ErrorClass::Credentials);
     let error = case.fails().await;
     assert!(error.hint().contains("may go on with the import import/0"), "{error}");
     let case = importing(9);
@@ -159,4 +159,43 @@ async fn faults_on_the_way_say_that_the_import_may_go_on() {
     let error = case.run_until(stop).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Interrupted);
     assert!(error.hint().contains("may go on"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_that_nobody_can_be_asked_about_for_a_while_is_waited_for() {
+    let case = importing(9);
+    for nth in 1..=20 {
+        case.tables.fail("DescribeImport", nth, ErrorClass::Source);
+    }
+    assert_eq!(case.run().await.unwrap().items, 9);
+    case.assert_items(&items(9));
+
+    let case = importing(9);
+    for nth in 1..=200 {
+        case.tables.fail("DescribeImport", nth, ErrorClass::Source);
+    }
+    let start = tokio::time::Instant::now();
+    let error = case.fails().await;
+    assert_eq!(error.class(), ErrorClass::Source);
+    assert!(error.hint().contains("may go on with the import import/0"), "{error}");
+    assert!((15..17).contains(&(start.elapsed().as_secs() / 60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_imported_table_gets_its_mark_first_and_its_schedule_in_the_end() {
+    let mut case = importing(9);
+    case.options.mark = true;
+    // The mark is not seen at once by what comes after it.
+    for nth in 1..=5 {
+        case.tables.fail("UpdateTimeToLive", nth, ErrorClass::Credentials);
+    }
+    case.run().await.unwrap();
+    let calls = case.tables.take_calls();
+    let steps: Vec<_> = calls.iter().filter(|call| !call.starts_with("Describe")).collect();
+    let tagged = ["TagResource", "UpdateTable", "UpdateTable"];
+    assert_eq!(steps[1..4], tagged, "{steps:?}");
+    assert_eq!(steps[steps.len() - 3..], ["TagResource", "PutResourcePolicy", "UpdateTable"]);
+    let made = read(&case.tables, "copy").await.unwrap();
+    let keys: Vec<_> = made.tags.iter().map(|tag| tag.key.as_str()).collect();
+    assert_eq!(keys, ["autodump:restore-target", "autodump:start-schedule", "team"]);
 }

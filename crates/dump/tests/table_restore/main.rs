@@ -7,4 +7,5 @@ mod imports;
 mod mirrors;
 mod plans;
 mod support;
+mod trouble;
 mod whole;

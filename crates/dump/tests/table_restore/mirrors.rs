@@ -161,10 +161,10 @@ async fn throttling_and_keys_left_over_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_on_the_way_says_what_is_left_and_again_it_ends() {
     for (call, nth, class) in [
-        ("Page", 1, ErrorClass::Source),
+        ("Page", 1, ErrorClass::Engine),
         ("Page", 7, ErrorClass::Credentials),
         ("Delete", 1, ErrorClass::Destination),
-        ("Delete", 5, ErrorClass::Source),
+        ("Delete", 5, ErrorClass::Credentials),
     ] {
         let case = usual(300).await;
         case.tables.fail(call, nth, class);

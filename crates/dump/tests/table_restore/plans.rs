@@ -1,6 +1,7 @@
 //! What is refused, and what is said, before anything is done.
 
 use autodump_core::ErrorClass;
+use autodump_core::table::definition::Tag;
 use autodump_core::testing::MemoryTables;
 use serde_json::json;
 
@@ -21,8 +22,16 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     assert!(restored.dry_run && !case.is_made());
     let plan = restored.plan;
     assert_eq!((plan.items, plan.objects, plan.workers), (10, 3, 4));
-    let expected = ["time to live", "point-in-time recovery", "resource policy"];
-    assert_eq!(plan.steps[..3], expected);
+    let expected = [
+        "time to live",
+        "point-in-time recovery",
+        "stream to arn:aws:kinesis:eu-central-1:111122223333:stream/orders",
+        "contributor insights",
+        "AutoDump's tags",
+        "resource policy",
+        "protection against deletion",
+    ];
+    assert_eq!(plan.steps, expected);
     assert!(changes(&case.tables).is_empty());
     assert_eq!(*case.heard.names.lock().unwrap(), ["planned"]);
     assert!(serde_json::to_value(&plan).unwrap()["makesTable"].as_bool().unwrap());
@@ -91,6 +100,32 @@ async fn another_key_is_refused() {
     let error = case.fails().await;
     assert!(error.what().contains("another key"), "{error}");
     assert!(changes(&case.tables).is_empty());
+}
+
+#[tokio::test]
+async fn a_table_that_is_being_deleted_is_not_there_and_not_missing() {
+    let case = Case::usual(1).with_table(&small(), &[]).await;
+    case.tables.delete("copy");
+    let error = case.fails().await;
+    assert!(error.what().contains("copy is still being deleted"), "{error}");
+    assert!(error.class().is_retried() && error.hint().contains("when it is gone"), "{error}");
+    assert!(changes(&case.tables).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_taken_over_is_said() {
+    let mut case = Case::usual(1);
+    let tag = |key: &str| Tag { key: key.to_owned(), value: "yes".to_owned() };
+    case.backup.definition.tags.push(tag("autodump:replicate"));
+    case.options.dry_run = true;
+    let plan = case.run().await.unwrap().plan;
+    let differences = plan.differences.join("; ");
+    assert!(differences.contains("the tag autodump:replicate is not set"), "{differences}");
+    assert!(plan.remarks.iter().any(|remark| remark.contains("start-schedule")));
+    // What mirrors another table gets no schedule, and nobody says that it does.
+    case.options.mirror = true;
+    let plan = case.run().await.unwrap().plan;
+    assert!(!plan.remarks.iter().any(|remark| remark.contains("start-schedule")));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use autodump_core::Result;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
+use autodump_core::table::restore::{AWS_MANAGED, AWS_OWNED};
 use serde_json::{Map, Value, json};
 
 use super::steps::{self, Step};
@@ -33,10 +34,10 @@ pub(super) fn adapt(
     create.remove("DeletionProtectionEnabled");
     encrypt(&mut create, definition, target, &options.key, &mut differences)?;
     let tags = tags(definition, options, &mut differences);
-    if !tags.is_empty() {
-        create.insert("Tags".to_owned(), Value::Array(tags));
+    if !tags.at_once.is_empty() {
+        create.insert("Tags".to_owned(), Value::Array(tags.at_once));
     }
-    let steps = steps::after(definition, target, &mut differences);
+    let steps = steps::after(definition, target, tags.at_last, &mut differences);
     if !definition.replicas.is_empty() {
         let regions = definition.replicas.join(", ");
         differences.push(format!("no replica is made (the global table was also in {regions})"));
@@ -62,8 +63,10 @@ fn encrypt(
                     "the table was encrypted with the KMS key {old}, which cannot encrypt \
                      {target}: it is of another region or account"
                 ),
-                "Name a KMS key of the target's region and account, or ask for the key that AWS \
-                 owns",
+                format!(
+                    "Name a KMS key of the target's region and account, or {AWS_MANAGED} for the \
+                     one that AWS manages there, or ask for the key that AWS owns ({AWS_OWNED})"
+                ),
             )),
             None => Ok(()),
         },
@@ -71,6 +74,13 @@ fn encrypt(
             if create.remove("SSESpecification").is_some() {
                 differences.push("it is encrypted with a key that AWS owns".to_owned());
             }
+            Ok(())
+        }
+        Key::AwsManaged => {
+            differences.push(format!("it is encrypted with the KMS key {AWS_MANAGED}"));
+            // DynamoDB takes this key where none is named.
+            let specification = json!({"Enabled": true, "SSEType": "KMS"});
+            create.insert("SSESpecification".to_owned(), specification);
             Ok(())
         }
         Key::Named(named) => {
@@ -90,35 +100,54 @@ fn encrypt(
     }
 }
 
-/// The table's tags without those that nobody may set, and without what AutoDump wrote of the
-/// other table's backups.
-fn tags(definition: &Definition, options: &Options, differences: &mut Vec<String>) -> Vec<Value> {
-    let mark = options.prefix.key("restore-target");
-    let (last, next) = (options.prefix.key("last-"), options.prefix.key("next-run"));
-    let own = options.prefix.key("");
-    let mut kept = Vec::new();
+/// The table's tags.
+#[derive(Default)]
+struct Tags {
+    /// What it is made with.
+    at_once: Vec<Value>,
+    /// What it gets when all of it is there: AutoDump's own, which have it backed up.
+    at_last: Vec<Value>,
+}
+
+/// The tags without those that nobody may set, without what AutoDump wrote of the other table's
+/// backups, and without what would have the new table copied over the old one's copy.
+fn tags(definition: &Definition, options: &Options, differences: &mut Vec<String>) -> Tags {
+    let prefix = &options.prefix;
+    let (own, last) = (prefix.key(""), prefix.key("last-"));
+    let (mark, next, copied) =
+        (prefix.key("restore-target"), prefix.key("next-run"), prefix.key("replicate"));
+    let mut tags = Tags::default();
     for tag in &definition.tags {
         let key = &tag.key;
-        // What mirrors another table is no target itself.
-        if options.mirror && key.starts_with(&own) {
-            continue;
-        }
+        let kept = json!({"Key": key, "Value": tag.value});
         if key.starts_with("aws:") {
             differences.push(format!("the tag {key} is not set: only AWS sets it"));
-        } else if !(key.starts_with(&last) || *key == next || options.mark && *key == mark) {
-            kept.push(json!({"Key": key, "Value": tag.value}));
+        } else if *key == copied {
+            differences.push(format!(
+                "the tag {key} is not set: the next backup would be copied over the old table's \
+                 copy"
+            ));
+        } else if !key.starts_with(&own) {
+            tags.at_once.push(kept);
+        } else if options.mirror || key.starts_with(&last) || *key == next {
+            // What mirrors another table is no target itself.
+        } else if *key != mark {
+            tags.at_last.push(kept);
+        } else if !options.mark {
+            tags.at_once.push(kept);
         }
     }
     if options.mark {
-        kept.push(json!({"Key": mark, "Value": "yes"}));
+        tags.at_once.push(json!({"Key": mark, "Value": "yes"}));
     }
-    kept
+    tags
 }
 
 #[cfg(test)]
 mod tests {
     use autodump_core::ErrorClass;
     use autodump_core::table::definition::Tag;
+    use autodump_core::table::restore::TableRestoreOptions;
 
     use super::*;
 
@@ -151,35 +180,73 @@ mod tests {
         let adapted = adapt(&golden(), &there, &with(Key::Named(named.clone()))).unwrap();
         assert_eq!(adapted.create["SSESpecification"]["KMSMasterKeyId"], named);
         assert!(adapt(&golden(), &here, &with(Key::Named(named))).is_err());
+        assert!(error.hint().contains("alias/aws/dynamodb"), "{error}");
+        let adapted = adapt(&golden(), &there, &with(Key::AwsManaged)).unwrap();
+        let named = TableRestoreOptions::parse("{\"kmsKey\": \"alias/aws/dynamodb\"}").unwrap();
+        assert_eq!(Options::from(named).key, Key::AwsManaged);
+        let managed = json!({"Enabled": true, "SSEType": "KMS"});
+        assert_eq!(adapted.create["SSESpecification"], managed);
+        assert!(adapted.differences[0].contains("alias/aws/dynamodb"));
         let alias = Key::Named("alias/backup".to_owned());
         assert!(adapt(&golden(), &there, &with(alias)).is_ok());
     }
 
+    fn tagged(keys: &[&str]) -> Definition {
+        let mut definition = golden();
+        let tag = |key: &&str| Tag { key: (*key).to_owned(), value: "x".to_owned() };
+        definition.tags.extend(keys.iter().map(tag));
+        definition
+    }
+
+    /// The keys of the tags that a table is made with, and of those that it gets in the end.
+    fn set(adapted: &Adapted) -> (Vec<&str>, Vec<&str>) {
+        fn keys(tags: Option<&Value>) -> Vec<&str> {
+            let tags = tags.and_then(Value::as_array).into_iter().flatten();
+            tags.map(|tag| tag["Key"].as_str().unwrap()).collect()
+        }
+        let step = adapted.steps.iter().find(|step| step.operation == "TagResource");
+        (keys(adapted.create.get("Tags")), keys(step.map(|step| &step.input["Tags"])))
+    }
+
     #[test]
     fn tags_are_set_but_for_those_of_others() {
-        let mut definition = golden();
-        for key in ["aws:cloudformation:stack-name", "autodump:last-success", "autodump:next-run"] {
-            definition.tags.push(Tag { key: key.to_owned(), value: "x".to_owned() });
-        }
-        let key = |name: &str| Tag { key: name.to_owned(), value: "no".to_owned() };
-        definition.tags.push(key("autodump:restore-target"));
+        let definition = tagged(&[
+            "aws:cloudformation:stack-name",
+            "autodump:last-success",
+            "autodump:next-run",
+            "autodump:restore-target",
+            "autodump:verify",
+        ]);
         let here = target("eu-central-1");
         let options = Options { mark: true, ..Options::default() };
         let adapted = adapt(&definition, &here, &options).unwrap();
-        let expected = json!([
-            {"Key": "autodump:start-schedule", "Value": "@daily"},
-            {"Key": "team", "Value": "shop"},
-            {"Key": "autodump:restore-target", "Value": "yes"},
-        ]);
-        assert_eq!(adapted.create["Tags"], expected);
+        // Nobody backs up a table that is not whole yet.
+        let own = vec!["autodump:start-schedule", "autodump:verify"];
+        assert_eq!(set(&adapted), (vec!["team", "autodump:restore-target"], own.clone()));
+        let mark = json!({"Key": "autodump:restore-target", "Value": "yes"});
+        assert_eq!(adapted.create["Tags"][1], mark);
         assert!(adapted.differences.iter().any(|one| one.contains("stack-name")));
         assert!(adapted.differences.iter().any(|one| one.contains("eu-west-1")));
+        // Without the mark, that of the old table stays as it was.
+        let adapted = adapt(&definition, &here, &Options::default()).unwrap();
+        assert_eq!(set(&adapted), (vec!["team", "autodump:restore-target"], own));
+        assert_eq!(adapted.create["Tags"][1]["Value"], "x");
         let mirror = Options { mark: true, mirror: true, ..Options::default() };
         let adapted = adapt(&definition, &here, &mirror).unwrap();
-        let expected = json!([
-            {"Key": "team", "Value": "shop"},
-            {"Key": "autodump:restore-target", "Value": "yes"},
-        ]);
-        assert_eq!(adapted.create["Tags"], expected);
+        assert_eq!(set(&adapted), (vec!["team", "autodump:restore-target"], vec![]));
+    }
+
+    #[test]
+    fn what_is_restored_is_never_copied_over_the_old_tables_copy() {
+        let definition = tagged(&["autodump:replicate"]);
+        for (mark, mirror) in [(false, false), (true, false), (true, true)] {
+            let options = Options { mirror, mark, ..Options::default() };
+            let adapted = adapt(&definition, &target("eu-central-1"), &options).unwrap();
+            let (at_once, at_last) = set(&adapted);
+            assert!(!at_once.contains(&"autodump:replicate"), "{at_once:?}");
+            assert!(!at_last.contains(&"autodump:replicate"), "{at_last:?}");
+            let says = |one: &String| one.starts_with("the tag autodump:replicate is not set");
+            assert!(adapted.differences.iter().any(says), "{:?}", adapted.differences);
+        }
     }
 }

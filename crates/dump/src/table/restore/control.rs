@@ -11,14 +11,27 @@ use tokio::time::{Instant, sleep};
 use super::steps::{Service, Step};
 
 /// How long a table may take until it is active.
-const PATIENCE: Duration = Duration::from_hours(1);
+pub(super) const PATIENCE: Duration = Duration::from_hours(1);
 /// The first pause between two looks at it, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// How long a change that comes too early is tried again.
 const TOO_EARLY: Duration = Duration::from_mins(10);
+/// How long it may take until rights that depend on a table's tags are those of tags that were set
+/// just now.
+pub(super) const SETTLING: Duration = Duration::from_mins(2);
 
 /// Waits until the table and its indexes are active.
 pub(super) async fn active(service: &impl TableService, table: &str) -> Result<()> {
+    active_within(service, table, PATIENCE).await
+}
+
+/// The same with less patience. An error of class [`ErrorClass::Destination`] says that it has
+/// ended.
+pub(super) async fn active_within(
+    service: &impl TableService,
+    table: &str,
+    patience: Duration,
+) -> Result<()> {
     let start = Instant::now();
     let (mut pause, longest) = PAUSES;
     loop {
@@ -33,11 +46,9 @@ pub(super) async fn active(service: &impl TableService, table: &str) -> Result<(
             "CREATING" | "UPDATING" | "not there" => {}
             other => return Err(unusable(table, other)),
         }
-        if start.elapsed() > PATIENCE {
-            let what = format!(
-                "the table {table} is still {status} after {} minutes",
-                PATIENCE.as_secs() / 60
-            );
+        if start.elapsed() >= patience {
+            let minutes = patience.as_secs() / 60;
+            let what = format!("the table {table} is still {status} after {minutes} minutes");
             let hint = "Look at it in the console, and try again when it is active";
             return Err(Error::new(ErrorClass::Destination, what, hint));
         }
@@ -74,30 +85,32 @@ pub(super) enum Outcome {
     Unknown,
 }
 
-/// Does a step; tries again what comes too early.
+/// Does a step; tries again what comes too early, and until `settled` what the role may not do.
 pub(super) async fn apply(
     service: &impl TableService,
     table: &str,
     step: &Step,
+    settled: Instant,
 ) -> Result<Outcome> {
     let start = Instant::now();
     let (mut pause, longest) = PAUSES;
     loop {
         let called = match step.service {
-            Service::DynamoDb => service.dynamodb(step.operation, step.input.clone()).await?,
-            Service::AutoScaling => {
-                service.auto_scaling(step.operation, step.input.clone()).await?
-            }
+            Service::DynamoDb => service.dynamodb(step.operation, step.input.clone()).await,
+            Service::AutoScaling => service.auto_scaling(step.operation, step.input.clone()).await,
         };
-        let (code, message) = match called {
-            Called::Answered(_) => return Ok(Outcome::Done),
-            Called::Refused { code, .. } if calls::is_unsupported(&code) => {
+        match called {
+            Ok(Called::Answered(_)) => return Ok(Outcome::Done),
+            Ok(Called::Refused { code, .. }) if calls::is_unsupported(&code) => {
                 return Ok(Outcome::Unknown);
             }
-            Called::Refused { code, message } => (code, message),
-        };
-        if !is_too_early(&code) || start.elapsed() > TOO_EARLY {
-            return Err(calls::refusal(step.operation, table, &code, &message));
+            Ok(Called::Refused { code, .. })
+                if is_too_early(&code) && start.elapsed() <= TOO_EARLY => {}
+            Ok(Called::Refused { code, message }) => {
+                return Err(calls::refusal(step.operation, table, &code, &message));
+            }
+            Err(error) if error.class() == ErrorClass::Credentials && Instant::now() < settled => {}
+            Err(error) => return Err(error),
         }
         sleep(pause).await;
         pause = (pause * 2).min(longest);

@@ -74,16 +74,74 @@ async fn what_comes_too_early_is_tried_again_for_a_while() {
     let step = Step::of_table("UpdateTimeToLive", "time to live", "orders", json!({}));
     let done = Called::Answered(json!({}));
     let service = Scripted::new([refused("ResourceInUseException"), done]);
-    assert!(matches!(apply(&service, "orders", &step).await.unwrap(), Outcome::Done));
+    assert!(matches!(
+        apply(&service, "orders", &step, Instant::now()).await.unwrap(),
+        Outcome::Done
+    ));
     let start = Instant::now();
     let service = Scripted::new([refused("LimitExceededException")]);
-    let error = apply(&service, "orders", &step).await.err().unwrap();
+    let error = apply(&service, "orders", &step, Instant::now()).await.err().unwrap();
     assert!(error.class().is_retried() && start.elapsed() >= TOO_EARLY, "{error}");
     let service = Scripted::new([refused("UnknownOperationException")]);
-    assert!(matches!(apply(&service, "orders", &step).await.unwrap(), Outcome::Unknown));
+    assert!(matches!(
+        apply(&service, "orders", &step, Instant::now()).await.unwrap(),
+        Outcome::Unknown
+    ));
     let service = Scripted::new([refused("ValidationException")]);
-    assert!(apply(&service, "orders", &step).await.is_err());
+    assert!(apply(&service, "orders", &step, Instant::now()).await.is_err());
     assert_eq!(service.asked(), 1);
+}
+
+/// Denies so many calls, and takes all others.
+struct Denying(Mutex<(usize, Vec<Instant>)>);
+
+impl Denying {
+    fn first(calls: usize) -> Self {
+        Self(Mutex::new((calls, Vec::new())))
+    }
+
+    fn called(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+impl TableService for Denying {
+    async fn dynamodb(&self, _: &str, _: Value) -> Result<Called> {
+        let mut state = self.0.lock().unwrap();
+        state.1.push(Instant::now());
+        if state.1.len() <= state.0 {
+            return Err(Error::new(ErrorClass::Credentials, "it is denied", "Allow it"));
+        }
+        Ok(Called::Answered(json!({})))
+    }
+
+    async fn auto_scaling(&self, operation: &str, input: Value) -> Result<Called> {
+        self.dynamodb(operation, input).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_while_tags_settle_is_tried_again_and_a_lasting_denial_is_told() {
+    let step = Step::of_table("UpdateTimeToLive", "time to live", "orders", json!({}));
+    let service = Denying::first(7);
+    let settled = Instant::now() + SETTLING;
+    assert!(matches!(apply(&service, "orders", &step, settled).await.unwrap(), Outcome::Done));
+    let called = service.called();
+    assert_eq!(called.len(), 8);
+    let pauses: Vec<_> = called.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pauses.is_sorted() && pauses[0] < pauses[6], "{pauses:?}");
+
+    let (service, start) = (Denying::first(usize::MAX), Instant::now());
+    let error = apply(&service, "orders", &step, start + SETTLING).await.err().unwrap();
+    assert_eq!((error.class(), error.what()), (ErrorClass::Credentials, "it is denied"));
+    let waited = start.elapsed();
+    assert!(waited >= SETTLING && waited <= SETTLING + PAUSES.1, "{waited:?}");
+    assert!(service.called().len() < 30);
+
+    // What was there before has its tags.
+    let service = Denying::first(1);
+    assert!(apply(&service, "orders", &step, Instant::now()).await.is_err());
+    assert_eq!(service.called().len(), 1);
 }
 
 #[tokio::test]

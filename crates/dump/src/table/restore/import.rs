@@ -4,31 +4,21 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use autodump_core::compression::Algorithm;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::calls;
 use autodump_core::table::ports::{Called, TableService};
 use autodump_core::{Error, ErrorClass, Result};
 use serde_json::{Map, Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::pace::PATIENCE;
 use super::state::{Reached, State};
 use super::watch::{Event, Watcher};
 use super::{Backup, damaged};
+use crate::table::importing;
 
 /// Between two looks at an import, which takes minutes at least.
 const PAUSE: Duration = Duration::from_secs(15);
-/// What of `CreateTable`'s input an import takes.
-const TAKEN: [&str; 8] = [
-    "TableName",
-    "AttributeDefinitions",
-    "KeySchema",
-    "BillingMode",
-    "ProvisionedThroughput",
-    "OnDemandThroughput",
-    "SSESpecification",
-    "GlobalSecondaryIndexes",
-];
 
 /// Imports, and waits for the end. False where the service knows no imports: nothing was done
 /// then. An import is not stopped by whoever stops waiting.
@@ -40,8 +30,9 @@ pub(super) async fn run(
     state: &State,
     watcher: &dyn Watcher,
 ) -> Result<bool> {
+    let input = input(backup, create, &target.name)?;
     state.reached(Reached::Made(target.name.clone()));
-    let called = service.dynamodb("ImportTable", input(backup, create)?).await?;
+    let called = service.dynamodb("ImportTable", input).await?;
     if matches!(&called, Called::Refused { code, .. } if calls::is_unsupported(code)) {
         state.nothing_done();
         return Ok(false);
@@ -53,8 +44,17 @@ pub(super) async fn run(
     let arn = answer["ImportTableDescription"]["ImportArn"].take();
     let arn = arn.as_str().unwrap_or_default().to_owned();
     state.reached(Reached::Importing(target.name.clone(), arn.clone()));
+    let mut heard = Instant::now();
     loop {
-        let called = service.dynamodb("DescribeImport", json!({"ImportArn": arn})).await?;
+        let called = match service.dynamodb("DescribeImport", json!({"ImportArn": arn})).await {
+            // The import goes on, whether anybody can ask about it or not.
+            Err(error) if error.class() == ErrorClass::Source && heard.elapsed() < PATIENCE => {
+                sleep(PAUSE).await;
+                continue;
+            }
+            called => called?,
+        };
+        heard = Instant::now();
         let mut answer = calls::answer("DescribeImport", &arn, called)?;
         let import = answer["ImportTableDescription"].take();
         let count = |name: &str| import[name].as_u64().unwrap_or_default();
@@ -75,33 +75,16 @@ pub(super) async fn run(
     }
 }
 
-fn input(backup: &Backup, create: &Map<String, Value>) -> Result<Value> {
-    let compression = match backup.compression {
-        Algorithm::None => "NONE",
-        Algorithm::Gzip => "GZIP",
-        Algorithm::Zstd => "ZSTD",
-        Algorithm::Lz4 => {
-            let hint = "Report this: it is a fault of AutoDump";
-            return Err(Error::new(ErrorClass::Internal, "an import of lz4 was planned", hint));
-        }
-    };
+fn input(backup: &Backup, create: &Map<String, Value>, table: &str) -> Result<Value> {
     let mut source = json!({"S3Bucket": backup.data.bucket, "S3KeyPrefix": backup.data.key});
     if let Some(owner) = &backup.bucket_owner {
         source["S3BucketOwner"] = json!(owner);
     }
-    let taken = |(name, value): (&String, &Value)| {
-        TAKEN.contains(&name.as_str()).then(|| (name.clone(), value.clone()))
-    };
-    let parameters: Map<_, _> = create.iter().filter_map(taken).collect();
+    let mut input = importing::input(create, table, backup.compression, &source)?;
     // Makes a request whose answer was lost the same one; a later restore asks for another.
-    let client_token = format!("{:016x}", RandomState::new().build_hasher().finish());
-    Ok(json!({
-        "ClientToken": client_token,
-        "S3BucketSource": source,
-        "InputFormat": "DYNAMODB_JSON",
-        "InputCompressionType": compression,
-        "TableCreationParameters": parameters,
-    }))
+    let token = format!("{:016x}", RandomState::new().build_hasher().finish());
+    input["ClientToken"] = json!(token);
+    Ok(input)
 }
 
 /// Compares what was imported with the manifest.

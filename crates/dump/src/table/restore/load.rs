@@ -26,8 +26,8 @@ const WAITING: usize = 64;
 /// How much items may use, from when they were read until the table has them, in KiB.
 const MEMORY: usize = 64 << 10;
 
-/// Writes all items; their keys are taken note of where somebody wants them. The first error ends all readers and workers; an item's write that has been
-/// sent may still happen.
+/// Writes all items; their keys are taken note of where somebody wants them. The first error ends
+/// all readers and workers; an item's write that has been sent may still happen.
 pub(super) async fn all<R: SharedReader, W: TableWriter + 'static>(
     reader: &R,
     backup: &Backup,
@@ -61,7 +61,8 @@ pub(super) async fn all<R: SharedReader, W: TableWriter + 'static>(
                     shared.watcher.note(&Event::Read(bytes));
                 };
                 let read = object::read(&reader, object, algorithm, items.clone(), give, count);
-                let routed = route(groups, &to, &source.memory, taker.as_deref());
+                let from = object::name(object).into();
+                let routed = route(groups, &from, &to, &source.memory, taker.as_deref());
                 let (read, routed) = tokio::join!(read, routed);
                 // A worker that is gone has its own error, which is the reason for both.
                 routed.map_err(|Gone| None)?;
@@ -86,9 +87,10 @@ impl Source {
     }
 }
 
-/// Gives each item to its worker, as soon as there is memory for it.
+/// Gives each item of the object `from` to its worker, as soon as there is memory for it.
 async fn route(
     mut groups: Receiver<Vec<Item>>,
+    from: &Arc<str>,
     to: &[Sender<Waiting>],
     memory: &Arc<Semaphore>,
     taker: Option<&Taker>,
@@ -99,8 +101,10 @@ async fn route(
         }
         for item in group {
             let kib = u32::try_from(item.text.len().div_ceil(1024).max(1)).unwrap_or(u32::MAX);
-            let permit = Arc::clone(memory).acquire_many_owned(kib).await.map_err(|_| Gone)?;
-            to[item.worker(to.len())].send((item, permit)).await.map_err(|_| Gone)?;
+            let memory = Arc::clone(memory).acquire_many_owned(kib).await.map_err(|_| Gone)?;
+            let worker = &to[item.worker(to.len())];
+            let waiting = Waiting { item, from: Arc::clone(from), _memory: memory };
+            worker.send(waiting).await.map_err(|_| Gone)?;
         }
     }
     Ok(())

@@ -84,23 +84,27 @@ where
         }
     }
 
-    /// A page, however often the table throttles it.
+    /// A page, however often the table throttles it, or does not answer.
     async fn page(&self, request: &PageRequest) -> Result<Bytes> {
         let (begun, mut attempt) = (Instant::now(), 0);
         loop {
-            if let Answer::Done(body) = self.scanner.page(request).await? {
-                return Ok(body);
-            }
+            let trouble = match self.scanner.page(request).await {
+                Ok(Answer::Done(body)) => return Ok(body),
+                Ok(Answer::Throttled) => None,
+                Err(error) if self.shared.passes(&error) => Some(error),
+                Err(error) => return Err(error),
+            };
             self.shared.throttled();
             let idle = begun.elapsed();
             if idle >= PATIENCE {
                 let minutes = idle.as_secs() / 60;
-                return Err(Error::new(
+                let error = Error::new(
                     ErrorClass::Destination,
                     format!("the table has not let a page be read for {minutes} minutes"),
                     "Give it more read capacity, or raise its limit on demand, and look for \
                      others who read",
-                ));
+                );
+                return Err(write::with_trouble(error, trouble));
             }
             attempt += 1;
             sleep(pause(attempt)).await;

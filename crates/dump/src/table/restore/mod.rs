@@ -8,12 +8,15 @@
 //!    the table by `ImportTable`, which uses no write capacity.
 //! 4. Where the table had items and is to mirror the backup: those that are not in the backup are
 //!    deleted.
-//! 5. Where the table was made: all else of its definition, protection against deletion last.
+//! 5. Where the table was made: all else of its definition, AutoDump's tags and protection against
+//!    deletion last.
 //!    A table that was there keeps its definition.
 
 mod adapt;
 mod backup;
+mod choose;
 mod control;
+mod fit;
 mod import;
 pub(crate) mod item;
 mod known;
@@ -25,6 +28,7 @@ mod pace;
 mod plan;
 mod state;
 mod steps;
+mod there;
 mod watch;
 mod work;
 mod write;
@@ -37,7 +41,7 @@ use autodump_core::ports::ObjectLocation;
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::definition::Definition;
 use autodump_core::table::ports::{TableReader, TableService, TableWriter};
-use autodump_core::table::restore::{AWS_OWNED, TableRestoreOptions};
+use autodump_core::table::restore::{AWS_MANAGED, AWS_OWNED, TableRestoreOptions};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
 use serde::Serialize;
@@ -113,6 +117,8 @@ pub enum Key {
     AsInBackup,
     /// A key that AWS owns.
     AwsOwned,
+    /// The key that AWS manages for DynamoDB in the target's region and account.
+    AwsManaged,
     /// This key of KMS: its ARN, id or alias.
     Named(String),
 }
@@ -165,6 +171,7 @@ impl From<TableRestoreOptions> for Options {
         let usual = Self::default();
         let key = asked.kms_key.map_or(Key::AsInBackup, |key| match key.as_str() {
             AWS_OWNED => Key::AwsOwned,
+            AWS_MANAGED => Key::AwsManaged,
             _ => Key::Named(key),
         });
         Self {

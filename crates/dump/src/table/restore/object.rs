@@ -190,6 +190,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn name(object: &DataObject) -> String {
+/// Its name in the store.
+pub(super) fn name(object: &DataObject) -> String {
     format!("s3://{}/{}", object.location.bucket, object.location.key)
 }

@@ -34,11 +34,13 @@ impl Step {
     }
 }
 
-/// All that `CreateTable` does not set, protection against deletion last. What cannot be set
-/// for the target is told in `differences`.
+/// All that `CreateTable` does not set; the tags `at_last` when the rest is there, and then what
+/// may forbid further steps: the policy, and protection against deletion. What cannot be set for
+/// the target is told in `differences`.
 pub(super) fn after(
     definition: &Definition,
     target: &TableArn,
+    at_last: Vec<Value>,
     differences: &mut Vec<String>,
 ) -> Vec<Step> {
     let table = &target.name;
@@ -53,19 +55,6 @@ pub(super) fn after(
         steps.push(Step::of_table("UpdateContinuousBackups", what, table, input));
     }
     steps.extend(scaling(definition, table));
-    if let Some(policy) = &definition.resource_policy {
-        let policy = renamed_policy(policy, &definition.table_arn, &target.to_string());
-        if policy.changed {
-            differences
-                .push(format!("the resource policy names {target} where it named the old table"));
-        }
-        steps.push(Step {
-            service: Service::DynamoDb,
-            operation: "PutResourcePolicy",
-            input: json!({"ResourceArn": target.to_string(), "Policy": policy.text}),
-            what: "resource policy".to_owned(),
-        });
-    }
     for destination in &definition.kinesis_streaming_destinations {
         let stream = destination["StreamArn"].as_str().unwrap_or_default();
         if !target.is_beside(stream) {
@@ -84,6 +73,10 @@ pub(super) fn after(
         let what = "contributor insights";
         steps.push(Step::of_table("UpdateContributorInsights", what, table, input));
     }
+    if !at_last.is_empty() {
+        steps.push(tagging(target, &Value::Array(at_last), "AutoDump's tags"));
+    }
+    steps.extend(policy(definition, target, differences));
     if definition.create.get("DeletionProtectionEnabled").is_some_and(|on| *on == true) {
         let input = json!({"DeletionProtectionEnabled": true});
         steps.push(Step::of_table("UpdateTable", "protection against deletion", table, input));
@@ -91,17 +84,47 @@ pub(super) fn after(
     steps
 }
 
+fn tagging(target: &TableArn, tags: &Value, what: &str) -> Step {
+    Step {
+        service: Service::DynamoDb,
+        operation: "TagResource",
+        input: json!({"ResourceArn": target.to_string(), "Tags": tags}),
+        what: what.to_owned(),
+    }
+}
+
+/// The resource policy, for a table of the same account: in another one it would let in whoever
+/// may use the old table.
+fn policy(
+    definition: &Definition,
+    target: &TableArn,
+    differences: &mut Vec<String>,
+) -> Option<Step> {
+    let policy = definition.resource_policy.as_ref()?;
+    if definition.table_arn.split(':').nth(4) != Some(&target.account) {
+        differences
+            .push("the resource policy is not set: it names principals of another account".into());
+        return None;
+    }
+    let policy = renamed_policy(policy, &definition.table_arn, &target.to_string());
+    if policy.changed {
+        differences
+            .push(format!("the resource policy names {target} where it named the old table"));
+    }
+    Some(Step {
+        service: Service::DynamoDb,
+        operation: "PutResourcePolicy",
+        input: json!({"ResourceArn": target.to_string(), "Policy": policy.text}),
+        what: "resource policy".to_owned(),
+    })
+}
+
 /// What `CreateTable` sets and `ImportTable` does not. Each is a call of its own: the service
 /// takes one change at a time.
 pub(super) fn after_import(create: &Map<String, Value>, target: &TableArn) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(tags) = create.get("Tags") {
-        steps.push(Step {
-            service: Service::DynamoDb,
-            operation: "TagResource",
-            input: json!({"ResourceArn": target.to_string(), "Tags": tags}),
-            what: "tags".to_owned(),
-        });
+        steps.push(tagging(target, tags, "tags"));
     }
     for (field, what) in [("StreamSpecification", "stream"), ("TableClass", "table class")] {
         let Some(value) = create.get(field) else { continue };
@@ -123,18 +146,39 @@ fn scaling(definition: &Definition, table: &str) -> Vec<Step> {
         ("PutScheduledAction", "scheduled change of capacity", &scaling.scheduled_actions),
     ] {
         for input in inputs {
-            let mut input = input.clone();
+            let input = rescaled(input, table);
             let resource = input["ResourceId"].as_str().unwrap_or_default();
-            // `table/<name>`, or `table/<name>/index/<index>`.
-            let index = resource.splitn(3, '/').nth(2).map(|index| format!("/{index}"));
-            let resource = format!("table/{table}{}", index.unwrap_or_default());
             let dimension = input["ScalableDimension"].as_str().unwrap_or_default();
             let what = format!("{what} of {resource} ({dimension})");
-            input["ResourceId"] = json!(resource);
             steps.push(Step { service: Service::AutoScaling, operation, input, what });
         }
     }
     steps
+}
+
+/// The input, for the same part of another table.
+fn rescaled(input: &Value, table: &str) -> Value {
+    let resource = input["ResourceId"].as_str().unwrap_or_default();
+    // `table/<name>`, or `table/<name>/index/<index>`.
+    let index = resource.splitn(3, '/').nth(2).map(|index| format!("/{index}"));
+    let resource = format!("table/{table}{}", index.unwrap_or_default());
+    let mut input = input.clone();
+    input["ResourceId"] = json!(resource);
+    input
+}
+
+/// The definition with the target in place of the old table, wherever it names that.
+pub(super) fn renamed(definition: &Definition, target: &TableArn) -> Definition {
+    let mut renamed = definition.clone();
+    let scaling = &mut renamed.auto_scaling;
+    let all = [&mut scaling.targets, &mut scaling.policies, &mut scaling.scheduled_actions];
+    for input in all.into_iter().flatten() {
+        *input = rescaled(input, &target.name);
+    }
+    if let Some(policy) = &mut renamed.resource_policy {
+        *policy = renamed_policy(policy, &definition.table_arn, &target.to_string()).text;
+    }
+    renamed
 }
 
 struct Policy {
@@ -194,26 +238,34 @@ mod tests {
         assert!(!same.changed && same.text == text);
     }
 
+    fn golden() -> Definition {
+        Definition::parse(include_str!("../../../../../contract/table-definition.json")).unwrap()
+    }
+
+    fn operations(steps: &[Step]) -> Vec<&str> {
+        steps.iter().map(|step| step.operation).collect()
+    }
+
     #[test]
     fn the_golden_definition_is_set_for_another_table_elsewhere() {
-        let golden = include_str!("../../../../../contract/table-definition.json");
-        let golden = Definition::parse(golden).unwrap();
+        let golden = golden();
         let mut differences = Vec::new();
-        let steps = after(&golden, &NEW.parse().unwrap(), &mut differences);
-        let operations: Vec<_> = steps.iter().map(|step| step.operation).collect();
+        let tags = vec![json!({"Key": "autodump:start-schedule", "Value": "@daily"})];
+        let steps = after(&golden, &NEW.parse().unwrap(), tags.clone(), &mut differences);
         let expected = [
             "UpdateTimeToLive",
             "UpdateContinuousBackups",
             "RegisterScalableTarget",
             "PutScalingPolicy",
-            "PutResourcePolicy",
             "UpdateContributorInsights",
             "UpdateContributorInsights",
+            "TagResource",
             "UpdateTable",
         ];
-        assert_eq!(operations, expected);
+        assert_eq!(operations(&steps), expected);
+        assert_eq!(steps[6].input, json!({"ResourceArn": NEW, "Tags": tags}));
         assert_eq!(differences.len(), 2);
-        assert!(differences[1].contains("stream/orders"), "{differences:?}");
+        assert!(differences[0].contains("stream/orders"), "{differences:?}");
         assert!(steps[2..4].iter().all(|step| step.input["ResourceId"] == "table/copy"));
         assert!(steps.iter().all(|step| !step.input.to_string().contains(OLD)));
         let index = json!({"ResourceId": "table/orders/index/by-state"});
@@ -221,5 +273,24 @@ mod tests {
         of_index.auto_scaling.targets = vec![index];
         let steps = scaling(&of_index, "copy");
         assert_eq!(steps[0].input["ResourceId"], "table/copy/index/by-state");
+    }
+
+    #[test]
+    fn a_policy_is_set_in_the_account_whose_principals_it_names_and_just_before_protection() {
+        let mut differences = Vec::new();
+        for beside in [
+            "arn:aws:dynamodb:eu-central-1:111122223333:table/copy",
+            "arn:aws:dynamodb:eu-west-1:111122223333:table/orders",
+        ] {
+            let steps = after(&golden(), &beside.parse().unwrap(), Vec::new(), &mut differences);
+            let last = ["UpdateContributorInsights", "PutResourcePolicy", "UpdateTable"];
+            assert!(operations(&steps).ends_with(&last), "{steps:?}");
+            assert!(differences.iter().any(|one| one.contains(&format!("policy names {beside}"))));
+        }
+        differences.clear();
+        let steps = after(&golden(), &NEW.parse().unwrap(), Vec::new(), &mut differences);
+        assert!(!operations(&steps).contains(&"PutResourcePolicy"));
+        let told = "the resource policy is not set: it names principals of another account";
+        assert!(differences.contains(&told.to_owned()), "{differences:?}");
     }
 }

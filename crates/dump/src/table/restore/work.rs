@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use autodump_core::table::calls;
 use autodump_core::table::ports::{Called, TableReader, TableService, TableWriter};
 use autodump_core::{Error, ErrorClass, Result};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::adapt::Adapted;
-use super::control::{self, Outcome};
+use super::control::{self, Outcome, PATIENCE, SETTLING};
 use super::item::Reader;
 use super::known::Taker;
 use super::mirror::Mirror;
@@ -48,10 +50,9 @@ where
             return Ok(self.restored(planned, true));
         }
         match &planned.adapted {
-            Some(adapted) => self.make(adapted, planned.imports).await?,
+            Some(adapted) => self.make(&planned, adapted).await?,
             None => self.add(&planned).await?,
         }
-        self.complete_items(&planned)?;
         Ok(self.restored(planned, false))
     }
 
@@ -65,19 +66,22 @@ where
     }
 
     /// Makes the table, with its items and all of its definition.
-    async fn make(&mut self, adapted: &Adapted, imports: bool) -> Result<()> {
+    async fn make(&mut self, planned: &Planned, adapted: &Adapted) -> Result<()> {
         let Restore { service, target, .. } = self.restore;
         let name = &target.name;
         let mut steps = Vec::new();
-        if imports && self.import(adapted).await? {
+        if planned.imports && self.import(adapted).await? {
             steps.extend(after_import(&adapted.create, target));
         } else {
             self.phase(Phase::Create);
             self.create(adapted).await?;
             self.state.reached(Reached::Filling(name.clone()));
             control::active(service, name).await?;
-            self.write(&self.shared(), None).await?;
+            let settled = Instant::now() + SETTLING;
+            self.write(&self.shared(planned, Some(settled)), None).await?;
         }
+        // Its own tags have it backed up: never what is not whole.
+        self.complete_items(planned)?;
         self.phase(Phase::Definition);
         self.state.reached(Reached::Completing(name.clone()));
         steps.extend(adapted.steps.iter().cloned());
@@ -118,21 +122,24 @@ where
         let taker = planned.plan.mirrors.then(|| Taker::new(items).map(Arc::new)).transpose()?;
         control::active(service, &target.name).await?;
         self.state.reached(Reached::Adding { table: target.name.clone(), has_items });
-        let shared = self.shared();
+        let shared = self.shared(planned, None);
         self.write(&shared, taker.as_ref()).await?;
-        let Some(taker) = taker else { return Ok(()) };
         // Whoever does not know all keys must not delete the others.
         self.complete_items(planned)?;
+        let Some(taker) = taker else { return Ok(()) };
         self.mirror(shared, taker, items).await
     }
 
-    fn shared(&self) -> Arc<Shared<W>> {
+    /// `settled` is that of [`Shared`].
+    fn shared(&self, planned: &Planned, settled: Option<Instant>) -> Arc<Shared<W>> {
         let Restore { writer, options, watcher, .. } = self.restore;
         Arc::new(Shared {
             writer: Arc::clone(writer),
             pace: Pace::new(options.units_per_second),
             state: Arc::clone(self.state),
             watcher: Arc::clone(watcher),
+            fit: planned.fit.clone(),
+            settled,
         })
     }
 
@@ -165,11 +172,22 @@ where
     async fn complete(&mut self, steps: &[Step]) -> Result<()> {
         let Restore { service, target, .. } = self.restore;
         let mut failed: Vec<(&str, Error)> = Vec::new();
+        let (mut patience, mut settled) = (PATIENCE, Instant::now() + SETTLING);
         for step in steps {
-            if step.service == Service::DynamoDb {
-                control::active(service, &target.name).await?;
+            if step.service == Service::DynamoDb
+                && let Err(error) = control::active_within(service, &target.name, patience).await
+            {
+                // A table that did not become active is not waited for as long again.
+                if error.class() == ErrorClass::Destination {
+                    patience = Duration::ZERO;
+                }
+                failed.push((&step.what, error));
+                continue;
             }
-            match control::apply(service, &target.name, step).await {
+            match control::apply(service, &target.name, step, settled).await {
+                Ok(Outcome::Done) if step.operation == "TagResource" => {
+                    settled = Instant::now() + SETTLING;
+                }
                 Ok(Outcome::Done) => {}
                 Ok(Outcome::Unknown) => self.warn(format!(
                     "Not set, since the service does not know {}: {}",
@@ -178,12 +196,10 @@ where
                 Err(error) => failed.push((&step.what, error)),
             }
         }
-        control::active(service, &target.name).await?;
-        let Some((_, first)) = failed.first() else { return Ok(()) };
-        let told: Vec<_> =
-            failed.iter().map(|(what, error)| format!("{what} ({})", error.what())).collect();
-        let what = format!("not all of the definition was set: {}", told.join("; "));
-        Err(Error::new(first.class(), what, first.hint().to_owned()))
+        if let Err(error) = control::active_within(service, &target.name, patience).await {
+            failed.push(("the last change", error));
+        }
+        not_set(&failed)
     }
 
     fn restored(self, planned: Planned, dry_run: bool) -> Restored {
@@ -210,4 +226,13 @@ where
     fn note(&self, event: &Event<'_>) {
         self.restore.watcher.note(event);
     }
+}
+
+/// One error for all parts of the definition that were not set.
+fn not_set(failed: &[(&str, Error)]) -> Result<()> {
+    let Some((_, first)) = failed.first() else { return Ok(()) };
+    let told: Vec<_> =
+        failed.iter().map(|(what, error)| format!("{what} ({})", error.what())).collect();
+    let what = format!("not all of the definition was set: {}", told.join("; "));
+    Err(Error::new(first.class(), what, first.hint().to_owned()))
 }

@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::fit::{Fit, Misfit};
 use super::item::Item;
 use super::pace::{Pace, pause};
 use super::state::State;
@@ -27,8 +28,14 @@ const MOST_BYTES: usize = 15_900_000;
 /// A batch that is not full is written when no item came for so long.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// An item that waits, and the memory that it may use.
-pub(super) type Waiting = (Item, OwnedSemaphorePermit);
+/// An item that waits.
+pub(super) struct Waiting {
+    pub(super) item: Item,
+    /// The object that it is in.
+    pub(super) from: Arc<str>,
+    /// What it may use.
+    pub(super) _memory: OwnedSemaphorePermit,
+}
 
 /// What all workers share.
 pub(super) struct Shared<W> {
@@ -36,6 +43,11 @@ pub(super) struct Shared<W> {
     pub(super) pace: Pace,
     pub(super) state: Arc<State>,
     pub(super) watcher: Arc<dyn Watcher>,
+    /// What the table's indexes take.
+    pub(super) fit: Fit,
+    /// Until when a refusal may be that of a table whose tags are not seen yet, where it was made
+    /// just now.
+    pub(super) settled: Option<Instant>,
 }
 
 /// Writes what comes, until nothing comes any more.
@@ -52,7 +64,7 @@ pub(super) async fn run<W: TableWriter>(
         };
         match next {
             Ok(Some(waiting)) => {
-                if !batch.has_room(&waiting.0) {
+                if !batch.has_room(&waiting.item) {
                     write(shared, &mut batch).await?;
                 }
                 batch.push(waiting);
@@ -77,21 +89,47 @@ impl Batch {
     /// all of it. The later item goes into a later batch, and wins.
     fn has_room(&self, item: &Item) -> bool {
         let fits = self.items.is_empty() || self.bytes + item.text.len() <= MOST_BYTES;
-        fits && self.items.iter().all(|(other, _)| other.key != item.key)
+        fits && self.items.iter().all(|other| other.item.key != item.key)
     }
 
     fn push(&mut self, waiting: Waiting) {
-        self.bytes += waiting.0.text.len();
+        self.bytes += waiting.item.text.len();
         self.items.push(waiting);
     }
 }
 
 /// Writes the batch, and leaves it empty.
 async fn write<W: TableWriter>(shared: &Shared<W>, batch: &mut Batch) -> Result<()> {
-    let texts = batch.items.iter().map(|(item, _)| item.text.clone()).collect();
-    send(shared, Verb::Put, texts, Item::units).await?;
+    let texts = batch.items.iter().map(|waiting| waiting.item.text.clone()).collect();
+    if let Err(error) = send(shared, Verb::Put, texts, Item::units).await {
+        // Some item is not what the table takes.
+        let is_unfit = error.class() == ErrorClass::Configuration;
+        return Err(if is_unfit { told_apart(shared, batch, error).await } else { error });
+    }
     *batch = Batch::default();
     Ok(())
+}
+
+/// The error about a batch, with the object of the item that it is about: that which does not fit
+/// an index, or else that which the table does not take alone.
+async fn told_apart<W: TableWriter>(shared: &Shared<W>, batch: &Batch, error: Error) -> Error {
+    for Waiting { item, from, .. } in &batch.items {
+        if let Some(Misfit { index, why }) = shared.fit.misfit(&item.text) {
+            let what = format!("an item of {from} does not fit the table: {why}");
+            let hint = format!(
+                "Make the table without the index {index}, restore into it (--into-existing), and \
+                 add the index then: it leaves out such items"
+            );
+            return Error::new(ErrorClass::Configuration, what, hint).caused_by(error);
+        }
+    }
+    for Waiting { item, from, .. } in &batch.items {
+        if let Err(alone) = send(shared, Verb::Put, vec![item.text.clone()], Item::units).await {
+            let what = format!("an item of {from} was not written: {}", alone.what());
+            return Error::new(alone.class(), what, alone.hint().to_owned()).caused_by(alone);
+        }
+    }
+    error
 }
 
 /// An item to be deleted: the text of its key, and what that takes in write units.
@@ -103,8 +141,6 @@ pub(super) async fn delete<W: TableWriter>(shared: &Shared<W>, batch: &[Doomed])
     // Of a key that is left nobody says how large its item is.
     let count = f64::from(u32::try_from(keys.len().max(1)).unwrap_or(u32::MAX));
     let each = batch.iter().map(|(_, units)| units).sum::<f64>() / count;
-    // It may be long since something was written.
-    shared.pace.progressed();
     send(shared, Verb::Delete, keys, |_| each).await
 }
 
@@ -123,13 +159,22 @@ async fn send<W: TableWriter>(
     cost: impl Fn(&Bytes) -> f64,
 ) -> Result<()> {
     let Shared { writer, pace, .. } = shared;
-    let mut attempt = 0;
+    let (mut attempt, mut is_first) = (0, true);
     while !left.is_empty() {
         let units = left.iter().map(&cost).sum();
         pace.ready(units).await;
+        if std::mem::take(&mut is_first) {
+            // It may be long since something was sent, and that was not the table's fault.
+            pace.progressed();
+        }
         let answer = match verb {
-            Verb::Put => writer.write(&left).await?,
-            Verb::Delete => writer.delete(&left).await?,
+            Verb::Put => writer.write(&left).await,
+            Verb::Delete => writer.delete(&left).await,
+        };
+        // What was sent may be sent again: it does the same.
+        let (answer, trouble) = match answer {
+            Err(error) if shared.passes(&error) => (Answer::Throttled, Some(error)),
+            answer => (answer?, None),
         };
         let (rest, used) = match answer {
             Answer::Throttled => (left.clone(), None),
@@ -147,7 +192,7 @@ async fn send<W: TableWriter>(
         if !left.is_empty() {
             shared.throttled();
             pace.throttled();
-            pace.check()?;
+            pace.check().map_err(|error| with_trouble(error, trouble))?;
             attempt += 1;
             sleep(pause(attempt)).await;
         }
@@ -155,7 +200,23 @@ async fn send<W: TableWriter>(
     Ok(())
 }
 
+/// The error about a table that has done nothing for too long, with what was the matter.
+pub(super) fn with_trouble(error: Error, trouble: Option<Error>) -> Error {
+    let Some(trouble) = trouble else { return error };
+    let what = format!("{}: {}", error.what(), trouble.what());
+    Error::new(trouble.class(), what, trouble.hint().to_owned()).caused_by(trouble)
+}
+
 impl<W> Shared<W> {
+    /// Whether an error may pass by itself: it is tried again as long as throttling is.
+    pub(super) fn passes(&self, error: &Error) -> bool {
+        match error.class() {
+            ErrorClass::Source => true,
+            ErrorClass::Credentials => self.settled.is_some_and(|settled| Instant::now() < settled),
+            _ => false,
+        }
+    }
+
     /// The table could not answer, or not take all.
     pub(super) fn throttled(&self) {
         self.state.throttled.fetch_add(1, Ordering::Relaxed);
