@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use autodump_aws::config;
 use autodump_aws::database::Access;
 use autodump_aws::s3::S3Store;
+use autodump_core::pages::Pages;
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::secret::EngineName;
 use autodump_core::table::planner;
@@ -112,10 +113,12 @@ async fn manifests<R: ObjectReader>(
     execution_arn: &str,
 ) -> Result<Vec<ObjectLocation>> {
     let mut found = Vec::new();
-    for listed in store.list(bucket, prefix).await? {
-        if !is_manifest(&listed.key, prefix) {
-            continue;
-        }
+    let mut manifests = Vec::new();
+    let mut pages = Pages::of(store, bucket, prefix);
+    while let Some(page) = pages.next().await? {
+        manifests.extend(page.into_iter().filter(|listed| is_manifest(&listed.key, prefix)));
+    }
+    for listed in manifests {
         let location = ObjectLocation { bucket: bucket.to_owned(), key: listed.key };
         match read_any_manifest(store, &location).await.map(execution) {
             Ok(execution) if execution != execution_arn => {}

@@ -160,11 +160,12 @@ fn answer(request: &Request, body: Vec<u8>, length: u64, state: &Mutex<State>) -
 fn listed(request: &Request, state: &State) -> String {
     let bucket = format!("{}/", request.path.trim_end_matches('/'));
     let prefix = request.query["prefix"].replace("%2F", "/");
+    let after = request.query.get("start-after").cloned().unwrap_or_default().replace("%2F", "/");
     let contents: String = state
         .objects
         .iter()
         .filter_map(|(path, object)| Some((path.strip_prefix(&bucket)?, object.len())))
-        .filter(|(key, _)| key.starts_with(&prefix))
+        .filter(|(key, _)| key.starts_with(&prefix) && *key > after.as_str())
         .fold(String::new(), |all, (key, size)| {
             format!("{all}<Contents><Key>{key}</Key><Size>{size}</Size></Contents>")
         });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use autodump_core::{Error, ErrorClass, Result};
 pub use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
@@ -26,7 +27,17 @@ const ATTEMPTS: u32 = 10;
 ///
 /// Fails if no region is set.
 pub async fn load() -> Result<SdkConfig> {
-    let config = loader().load().await;
+    checked(loader().load().await)
+}
+
+/// As [`load`], but where no region is set it is this one.
+pub async fn load_or(region: &str) -> Result<SdkConfig> {
+    let region = Region::new(region.to_owned());
+    let regions = RegionProviderChain::default_provider().or_else(region);
+    checked(loader().region(regions).load().await)
+}
+
+fn checked(config: SdkConfig) -> Result<SdkConfig> {
     if config.region().is_none() {
         return Err(Error::new(
             ErrorClass::Configuration,

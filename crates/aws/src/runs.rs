@@ -1,6 +1,6 @@
 //! Executions of Step Functions, for operators.
 
-use autodump_core::runs::{Run, RunStatus, Runs};
+use autodump_core::runs::{Run, RunPage, RunStatus, Runs};
 use autodump_core::{Error, Result};
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
@@ -14,7 +14,7 @@ use crate::config::short_requests;
 use crate::failure::failure;
 
 /// The most executions that a page of a listing has.
-const PAGE: usize = 1000;
+const PAGE: i32 = 1000;
 
 /// The executions of one account and region.
 #[derive(Debug, Clone)]
@@ -48,38 +48,31 @@ impl Runs for StepFunctions {
         })
     }
 
-    async fn newest(
+    async fn page(
         &self,
         state_machine: &str,
-        wanted: Option<RunStatus>,
-        most: usize,
-    ) -> Result<Vec<Run>> {
-        let size = i32::try_from(most.min(PAGE)).unwrap_or_default();
+        wanted: RunStatus,
+        token: Option<String>,
+    ) -> Result<RunPage> {
         let request = self
             .client
             .list_executions()
             .state_machine_arn(state_machine)
-            .set_status_filter(wanted.map(filter))
-            .max_results(size);
-        let mut pages = request.into_paginator().send();
-        let mut runs = Vec::new();
-        while runs.len() < most
-            && let Some(page) = pages.next().await
-        {
-            let what = format!("cannot list the executions of {state_machine}");
-            let page = page.map_err(|error| refused(&what, error))?;
-            runs.extend(page.executions.into_iter().map(|run| Run {
-                arn: run.execution_arn,
-                name: run.name,
-                status: status(&run.status),
-                started: time(run.start_date),
-                ended: run.stop_date.map(time),
-                input: None,
-                cause: None,
-            }));
-        }
-        runs.truncate(most);
-        Ok(runs)
+            .status_filter(filter(wanted))
+            .max_results(PAGE)
+            .set_next_token(token);
+        let what = format!("cannot list the executions of {state_machine}");
+        let page = request.send().await.map_err(|error| refused(&what, error))?;
+        let runs = page.executions.into_iter().map(|run| Run {
+            arn: run.execution_arn,
+            name: run.name,
+            status: status(&run.status),
+            started: time(run.start_date),
+            ended: run.stop_date.map(time),
+            input: None,
+            cause: None,
+        });
+        Ok(RunPage { runs: runs.collect(), next: page.next_token })
     }
 
     async fn definition(&self, arn: &str) -> Result<String> {

@@ -61,42 +61,40 @@ async fn every_status_is_understood_and_asked_for() {
     ] {
         let answer = Answer::ok(&json!({"executions": [listed(1, name)]}));
         let (functions, sent) = functions(vec![answer]).await;
-        let runs = functions.newest(MACHINE, Some(status), 5).await.unwrap();
-        assert_eq!((runs.len(), runs[0].status), (1, status));
+        let page = functions.page(MACHINE, status, None).await.unwrap();
+        assert_eq!((page.runs.len(), page.runs[0].status, page.next), (1, status, None));
         let asked = sent.bodies("AWSStepFunctions.ListExecutions");
-        let expected = json!({"stateMachineArn": MACHINE, "statusFilter": name, "maxResults": 5});
+        let expected =
+            json!({"stateMachineArn": MACHINE, "statusFilter": name, "maxResults": 1000});
         assert_eq!(asked, [expected]);
     }
     let answer = Answer::ok(&json!({"executions": [listed(1, "PENDING_REDRIVE")]}));
     let (functions, _) = functions(vec![answer]).await;
-    let runs = functions.newest(MACHINE, None, 5).await.unwrap();
-    assert_eq!(runs[0].status, RunStatus::Running, "it has not ended");
+    let page = functions.page(MACHINE, RunStatus::Running, None).await.unwrap();
+    assert_eq!(page.runs[0].status, RunStatus::Running, "it has not ended");
 }
 
 #[tokio::test]
-async fn executions_are_listed_page_by_page_and_no_more_than_asked_for() {
+async fn executions_are_listed_page_by_page() {
     let page = |numbers: [u32; 2], next: Option<&str>| {
         let executions = numbers.map(|number| listed(number, "RUNNING"));
         Answer::ok(&json!({"executions": executions, "nextToken": next}))
     };
-    let pages = vec![page([1, 2], Some("more")), page([3, 4], Some("even more"))];
+    let pages = vec![page([1, 2], Some("more")), page([3, 4], None)];
     let (functions, sent) = functions(pages).await;
-    let runs = functions.newest(MACHINE, None, 3).await.unwrap();
+    let first = functions.page(MACHINE, RunStatus::Running, None).await.unwrap();
+    assert_eq!(first.next.as_deref(), Some("more"));
+    let second = functions.page(MACHINE, RunStatus::Running, first.next).await.unwrap();
+    assert_eq!(second.next, None);
+    let runs: Vec<_> = first.runs.iter().chain(&second.runs).collect();
     let names: Vec<_> = runs.iter().map(|run| run.name.as_str()).collect();
-    assert_eq!(names, ["orders-11", "orders-12", "orders-13"]);
+    assert_eq!(names, ["orders-11", "orders-12", "orders-13", "orders-14"]);
     assert!(runs.iter().all(|run| run.input.is_none() && run.cause.is_none()));
     let asked = sent.bodies("AWSStepFunctions.ListExecutions");
-    let first = json!({"stateMachineArn": MACHINE, "maxResults": 3});
+    let first = json!({"stateMachineArn": MACHINE, "statusFilter": "RUNNING", "maxResults": 1000});
     let mut second = first.clone();
     second["nextToken"] = "more".into();
     assert_eq!(asked, [first, second]);
-}
-
-#[tokio::test]
-async fn more_than_a_page_is_not_asked_for_at_once() {
-    let (functions, sent) = functions(vec![Answer::ok(&json!({"executions": []}))]).await;
-    assert!(functions.newest(MACHINE, None, 5000).await.unwrap().is_empty());
-    assert_eq!(sent.bodies("AWSStepFunctions.ListExecutions")[0]["maxResults"], 1000);
 }
 
 #[tokio::test]
@@ -123,7 +121,7 @@ async fn throttling_is_waited_out_and_refusals_say_what_is_missing() {
     let throttled = Answer::error(400, "ThrottlingException", "Rate exceeded");
     let answer = Answer::ok(&json!({"executions": []}));
     let (patient, sent) = functions(vec![throttled, answer]).await;
-    assert!(patient.newest(MACHINE, None, 1).await.unwrap().is_empty());
+    assert!(patient.page(MACHINE, RunStatus::Failed, None).await.unwrap().runs.is_empty());
     assert_eq!(sent.requests().count(), 2);
     for (code, class) in [
         ("AccessDeniedException", ErrorClass::Credentials),
@@ -133,7 +131,7 @@ async fn throttling_is_waited_out_and_refusals_say_what_is_missing() {
         let refusal = || vec![Answer::error(400, code, "No.")];
         let errors = [
             functions(refusal()).await.0.run(RUN).await.map(drop),
-            functions(refusal()).await.0.newest(RUN, None, 1).await.map(drop),
+            functions(refusal()).await.0.page(RUN, RunStatus::Running, None).await.map(drop),
             functions(refusal()).await.0.definition(RUN).await.map(drop),
             functions(refusal()).await.0.stop(RUN, "x").await,
         ];

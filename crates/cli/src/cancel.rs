@@ -1,6 +1,7 @@
 //! `autodump cancel`.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use autodump_aws::batch::Batch;
 use autodump_aws::config;
@@ -53,6 +54,7 @@ pub(crate) async fn run(
         jobs: &Batch::new(&config),
         store: &S3Store::new(&config, backup::options()),
         bucket: arguments.bucket,
+        now: SystemTime::now().into(),
     };
     let done = tokio::select! {
         done = cancel.run(&arguments.execution) => done?,

@@ -22,7 +22,7 @@ use autodump_dump::table::backup::{self, Part};
 use autodump_dump::table::finish::Finish;
 use autodump_dump::table::requested::{self, Requested};
 use autodump_dump::table::restore::Options;
-use autodump_dump::table::so_far::so_far;
+use autodump_dump::table::so_far::Follower;
 use clap::Args;
 use serde_json::json;
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(
         Error::new(ErrorClass::Configuration, what, "Name a file that is there")
     })?;
     let request = Request::parse(&text)?;
-    let own = config::load().await?;
+    let own = config::load_or(&request.table_region).await?;
     let bucket = in_region(&own, &request.bucket_region);
     let store = S3Store::new(&bucket, crate::backup::options());
     let stop = pin!(stop);
@@ -153,9 +153,10 @@ async fn follow(
     scan: &Scan,
 ) -> std::convert::Infallible {
     let (bucket, directory) = (&request.bucket_name, request.directory());
+    let mut range = Follower::new(store, bucket, &directory, scan, 0);
     let mut begun = false;
     loop {
-        match so_far(store, bucket, &directory, scan, 0).await {
+        match range.look().await {
             Ok(range) => screen.reached(range.segments.iter().map(|one| one.items).sum()),
             // What really is wrong ends the backup itself.
             Err(error) => tracing::warn!(what = error.what(), "how far it is could not be seen"),
@@ -189,7 +190,7 @@ async fn restore(
         options: Options { workers, ..Options::default() },
         json,
     };
-    restore_table::run(own, store, order, stop).await
+    Box::pin(restore_table::run(own, store, order, stop)).await
 }
 
 async fn manifest(store: &S3Store, at: &ObjectLocation) -> Result<Box<TableManifest>> {

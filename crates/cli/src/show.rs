@@ -161,6 +161,12 @@ pub(crate) fn cancelled(done: &Cancelled, json: bool) {
     } else if done.objects + done.uploads > 0 {
         println!("Removed: {} objects and {} uploads.", done.objects, done.uploads);
     }
+    if let Some(minutes) = done.again_in_minutes {
+        println!(
+            "It may have been at its planning, which goes on by itself: cancel it again in \
+             {minutes} minutes, to remove what that writes."
+        );
+    }
 }
 
 /// Why it failed.

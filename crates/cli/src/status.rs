@@ -86,14 +86,21 @@ pub(crate) async fn run(
             "Start it again, perhaps with a smaller --limit",
         )),
     };
-    if found.is_empty() && !arguments.json {
+    if found.runs.is_empty() && !arguments.json {
         println!("There are no such runs.");
     }
-    for run in &found {
+    for run in &found.runs {
         if arguments.json {
             print(&json!({ "event": "run", "run": run }));
         } else {
             print!("{}", text(run));
+        }
+    }
+    if let Some(seen) = found.older_after {
+        if arguments.json {
+            print(&json!({ "event": "older-not-looked-at", "lookedAt": seen }));
+        } else {
+            println!("{seen} executions that have ended were looked at; older ones were not.");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:AutoDump";
+/// One with more ended executions than anybody looks at.
+const BUSY: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:Busy";
 const RUN: &str = "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:by-hand";
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
 
@@ -61,7 +63,12 @@ fn answer(request: &str, operation: &str, asked: &Value) -> String {
         "status": "RUNNING", "startDate": 1_700_000_000});
     match operation {
         "ListExecutions" => {
-            assert_eq!(asked["stateMachineArn"], MACHINE);
+            if asked["stateMachineArn"] == BUSY && asked["statusFilter"] == "SUCCEEDED" {
+                let name = "customers-20231122T080000Z-0123456789abcdef0123";
+                let run = json!({"executionArn": format!("{RUN}-{name}"), "stateMachineArn": BUSY,
+                    "name": name, "status": "SUCCEEDED", "startDate": 1_700_000_000});
+                return json!({"executions": [run, run], "nextToken": "more"}).to_string();
+            }
             let running = asked["statusFilter"] == "RUNNING";
             let found: Vec<_> = running.then_some(run).into_iter().collect();
             json!({ "executions": found }).to_string()
@@ -129,4 +136,18 @@ fn a_run_under_way_is_shown_in_lines_and_as_json() {
     assert!(told["run"].get("problem").is_none(), "{told}");
     let shown = status(&url, &["customers"]);
     assert_eq!(text(&shown.stdout), "There are no such runs.\n");
+}
+
+#[test]
+fn that_older_runs_were_not_looked_at_is_said() {
+    let url = server();
+    let shown = status(&url, &["orders", "--state-machine", BUSY]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let told = text(&shown.stdout);
+    let says = "40 executions that have ended were looked at; older ones were not.\n";
+    assert!(told.starts_with("by-hand\n") && told.ends_with(says), "{told}");
+    let shown = status(&url, &["orders", "--state-machine", BUSY, "--json"]);
+    let told = text(&shown.stdout);
+    let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(last, json!({"event": "older-not-looked-at", "lookedAt": 40}));
 }

@@ -12,6 +12,7 @@ pub mod hash;
 pub mod layout;
 pub mod manifest;
 pub mod options;
+pub mod pages;
 pub mod pattern;
 pub mod ports;
 pub mod restore;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::execution::ExecutionInput;
+use crate::pages::Pages;
 use crate::secret::SecretValue;
 
 /// A resource as it is now: who it is, and its tags.
@@ -210,6 +211,15 @@ pub struct Listed {
     pub etag: String,
 }
 
+/// Some of the objects of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListedPage {
+    /// By ascending key. A page may have none although others follow.
+    pub objects: Vec<Listed>,
+    /// The key after which the next page begins; `None` on the last page.
+    pub next: Option<String>,
+}
+
 /// Reads what a store holds. The dumper has one for the state of a table's backup alone: it cannot
 /// read a backup.
 pub trait ObjectReader: Sync {
@@ -227,8 +237,28 @@ pub trait ObjectReader: Sync {
         range: Option<Range<u64>>,
     ) -> impl Future<Output = Result<Self::Content>> + Send;
 
-    /// All objects whose keys begin with `prefix`, by ascending key.
-    fn list(&self, bucket: &str, prefix: &str) -> impl Future<Output = Result<Vec<Listed>>> + Send;
+    /// The first objects whose keys begin with `prefix` and come after the key `after`, which need
+    /// not be there: about a thousand, by ascending key. So a listing of any length takes no more
+    /// memory than a page, and goes on whatever was removed meanwhile.
+    fn page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<ListedPage>> + Send;
+
+    /// All objects whose keys begin with `prefix`, by ascending key. Only for what is known to be
+    /// few: all else is read with [`Pages`](crate::pages::Pages).
+    fn list(&self, bucket: &str, prefix: &str) -> impl Future<Output = Result<Vec<Listed>>> + Send {
+        async move {
+            let mut all = Vec::new();
+            let mut pages = Pages::of(self, bucket, prefix);
+            while let Some(page) = pages.next().await? {
+                all.extend(page);
+            }
+            Ok(all)
+        }
+    }
 }
 
 /// The content of an object on its way. A connection that breaks is mended within: bytes

@@ -43,18 +43,28 @@ pub struct Run {
     pub cause: Option<String>,
 }
 
+/// Some of the executions of a state machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunPage {
+    /// The newest first, without their inputs and causes.
+    pub runs: Vec<Run>,
+    /// What to ask for next; `None` on the last page.
+    pub next: Option<String>,
+}
+
 /// Executions, looked at and stopped.
 pub trait Runs: Send + Sync {
     /// The execution with this ARN.
     fn run(&self, arn: &str) -> impl Future<Output = Result<Run>> + Send;
 
-    /// The newest executions of a state machine, newest first, without their inputs and causes.
-    fn newest(
+    /// A page of a state machine's executions of this status, those that began last first. Those
+    /// that ended more than 90 days ago are not kept.
+    fn page(
         &self,
         state_machine: &str,
-        status: Option<RunStatus>,
-        most: usize,
-    ) -> impl Future<Output = Result<Vec<Run>>> + Send;
+        status: RunStatus,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<RunPage>> + Send;
 
     /// The text of the definition that an execution follows.
     fn definition(&self, arn: &str) -> impl Future<Output = Result<String>> + Send;

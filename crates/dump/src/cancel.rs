@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use autodump_core::pages::exists;
 use autodump_core::ports::{ObjectReader, ObjectWriter, Unfinishing};
-use autodump_core::runs::{RunJobs, RunStatus, Runs};
+use autodump_core::runs::{Run, RunJob, RunJobs, RunStatus, Runs};
+use autodump_core::table::layout as below;
 use autodump_core::{Error, ErrorClass, Result, layout};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::run_of::{Machine, RunOf};
+use crate::sweep::sweep;
 
 /// How long jobs are waited for: they get a minute to end by themselves before they are killed.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -17,6 +21,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 const REASON: &str = "cancelled with autodump cancel";
 /// What follows the execution's name in those of its jobs, as the state machine gives them.
 const JOBS: [&str; 4] = ["", "-read", "-verify", "-replica"];
+
+/// How long a planner may go on after its execution was stopped: the timeout of its function, in
+/// `cdk/functions.ts`.
+const PLANNING: TimeDelta = TimeDelta::minutes(15);
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -32,6 +40,9 @@ pub struct Cancelled {
     pub objects: u64,
     /// The manifest of the backup, if it was complete before the run was cancelled: it stays.
     pub backup: Option<String>,
+    /// The run may have been at its planning, which nobody can stop: it may still write a plan, or
+    /// begin an export. After so many minutes it has ended, and cancelling again removes that.
+    pub again_in_minutes: Option<u64>,
 }
 
 /// What an execution is, and who reaches it.
@@ -45,6 +56,8 @@ pub struct Cancel<'a, R, J, S> {
     pub store: &'a S,
     /// Where the run writes to; else the bucket that its job definition names.
     pub bucket: Option<String>,
+    /// The time.
+    pub now: DateTime<Utc>,
 }
 
 impl<R, J, S> Cancel<'_, R, J, S>
@@ -56,49 +69,93 @@ where
     /// Stops the execution with this ARN, ends its jobs, and waits until they have ended. What a
     /// run of a table has written is then removed, unless it has a manifest and so is a backup.
     /// It may be called again, also for an execution that has ended.
+    ///
+    /// All that is read is read once before anything is done, so that a right to read that is
+    /// missing is an error of class [`ErrorClass::Credentials`], and the run goes on as it was.
     pub async fn run(&self, execution_arn: &str) -> Result<Cancelled> {
         let run = self.runs.run(execution_arn).await?;
         let definition = self.runs.definition(execution_arn).await?;
         let of = RunOf::read(&run)?;
         let machine = Machine::read(&definition, execution_arn)?;
+        let before = self.jobs_of(&machine.queues, &run.name).await?;
+        let mut alive = self.described(&before).await?;
+        // A dumper of a database aborts its uploads itself when it is told to end.
+        let bucket = match (&of.directory, &self.bucket) {
+            (None, _) => None,
+            (Some(_), Some(bucket)) => Some(bucket.clone()),
+            (Some(_), None) => Some(machine.bucket(self.jobs).await?),
+        };
+        let place = bucket.as_deref().zip(of.directory.as_deref());
+        if let Some((bucket, directory)) = place {
+            self.store.page(bucket, directory, None).await?;
+            self.store.unfinished(bucket, directory).await?;
+        }
         let mut done = Cancelled::default();
         if run.status == RunStatus::Running {
             self.runs.stop(execution_arn, REASON).await?;
             done.stopped = true;
         }
-        done.jobs = self.end_jobs(&machine.queues, &run.name).await?;
-        // A dumper of a database aborts its uploads itself when it is told to end.
-        if let Some(directory) = &of.directory {
-            let bucket = match &self.bucket {
-                Some(bucket) => bucket.clone(),
-                None => machine.bucket(self.jobs).await?,
-            };
-            self.clean(&bucket, directory, &mut done).await?;
+        // One may have been begun meanwhile. Step Functions may end the others by itself.
+        let mut jobs = self.jobs_of(&machine.queues, &run.name).await?;
+        let was_planned = !jobs.is_empty();
+        jobs.retain(|job| !job.ended && alive.iter().all(|known| known.id != job.id));
+        alive.extend(jobs);
+        done.jobs = self.end_jobs(alive).await?;
+        if let Some((bucket, directory)) = place {
+            let plan = format!("{directory}{}", below::PLAN);
+            if !was_planned && !exists(self.store, bucket, &plan).await? {
+                done.again_in_minutes = self.planning(&run, of.start);
+            }
+            self.clean(bucket, directory, &mut done).await?;
         }
         Ok(done)
     }
 
-    /// Ends all jobs of the run and waits for them. Gives the names of those that had not ended.
-    async fn end_jobs(&self, queues: &BTreeSet<String>, name: &str) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut ids = Vec::new();
+    /// How many minutes the planning of a run may still take that has neither a plan nor a job.
+    fn planning(&self, run: &Run, start: DateTime<Utc>) -> Option<u64> {
+        let since = match run.status {
+            RunStatus::Running => self.now,
+            RunStatus::Aborted | RunStatus::TimedOut => run.ended?,
+            // The planner had answered.
+            RunStatus::Succeeded | RunStatus::Failed => return None,
+        };
+        let left = (since + PLANNING - self.now).num_seconds();
+        let left = u64::try_from(left).ok().filter(|left| start <= since && *left > 0)?;
+        Some(left.div_ceil(60))
+    }
+
+    /// The jobs of the run, ended or not.
+    async fn jobs_of(&self, queues: &BTreeSet<String>, name: &str) -> Result<Vec<RunJob>> {
+        let mut jobs = Vec::new();
         for queue in queues {
-            for job in self.jobs.named(queue, name).await? {
-                // An execution that somebody named may be the beginning of another's name.
-                let rest = job.name.strip_prefix(name);
-                if !job.ended && rest.is_some_and(|rest| JOBS.contains(&rest)) {
-                    self.jobs.terminate(&job.id, REASON).await?;
-                    names.push(job.name);
-                    ids.push(job.id);
-                }
-            }
+            jobs.extend(self.jobs.named(queue, name).await?);
+        }
+        // An execution that somebody named may be the beginning of another's name.
+        jobs.retain(|job| job.name.strip_prefix(name).is_some_and(|rest| JOBS.contains(&rest)));
+        Ok(jobs)
+    }
+
+    /// Those of these jobs that have not ended, as they are now.
+    async fn described(&self, jobs: &[RunJob]) -> Result<Vec<RunJob>> {
+        let ids: Vec<_> = jobs.iter().filter(|job| !job.ended).map(|job| job.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut jobs = self.jobs.described(&ids).await?;
+        jobs.retain(|job| !job.ended);
+        Ok(jobs)
+    }
+
+    /// Ends these jobs, waits for them, and gives their names.
+    async fn end_jobs(&self, mut alive: Vec<RunJob>) -> Result<Vec<String>> {
+        let names = alive.iter().map(|job| job.name.clone()).collect();
+        for job in &alive {
+            self.jobs.terminate(&job.id, REASON).await?;
         }
         let start = Instant::now();
-        while !ids.is_empty() {
-            let ended = self.jobs.described(&ids).await?;
-            let alive: Vec<_> = ended.into_iter().filter(|job| !job.ended).collect();
-            ids = alive.iter().map(|job| job.id.clone()).collect();
-            if ids.is_empty() {
+        while !alive.is_empty() {
+            alive = self.described(&alive).await?;
+            if alive.is_empty() {
                 break;
             }
             if start.elapsed() > PATIENCE {
@@ -120,9 +177,8 @@ where
     /// Aborts the uploads below a run's directory, and removes what is there, unless it is a
     /// backup.
     async fn clean(&self, bucket: &str, directory: &str, done: &mut Cancelled) -> Result<()> {
-        let listed = self.store.list(bucket, directory).await?;
         let manifest = format!("{directory}{}", layout::MANIFEST);
-        if listed.iter().any(|object| object.key == manifest) {
+        if exists(self.store, bucket, &manifest).await? {
             done.backup = Some(format!("s3://{bucket}/{manifest}"));
             return Ok(());
         }
@@ -130,9 +186,7 @@ where
             self.store.abandon(bucket, &upload).await?;
             done.uploads += 1;
         }
-        let keys: Vec<_> = listed.into_iter().map(|object| object.key).collect();
-        self.store.remove(bucket, &keys).await?;
-        done.objects = keys.len() as u64;
+        done.objects = sweep(self.store, bucket, directory, |_| true).await?;
         Ok(())
     }
 }

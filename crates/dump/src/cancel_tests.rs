@@ -3,10 +3,10 @@ use std::sync::Mutex;
 use autodump_core::execution::ExecutionInput;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{ObjectLocation, ObjectStore};
-use autodump_core::runs::{Run, RunJob};
+use autodump_core::runs::{Run, RunJob, RunPage};
 use autodump_core::table::planner;
 use autodump_core::tags::Size;
-use autodump_core::testing::MemoryStore;
+use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
 use autodump_core::verification::Level;
 use serde_json::json;
 
@@ -24,12 +24,24 @@ struct World {
     jobs: Vec<&'static str>,
     looks: Mutex<u32>,
     done: Mutex<Vec<String>>,
+    /// When the execution ended.
+    ended: Option<&'static str>,
+    /// What nobody may do.
+    denied: Option<&'static str>,
 }
 
 impl World {
     fn new(target: &'static str, status: RunStatus) -> Self {
         let jobs = vec!["orders-1", "orders-1-verify"];
-        Self { target, status, jobs, looks: Mutex::default(), done: Mutex::default() }
+        let (looks, done) = (Mutex::default(), Mutex::default());
+        Self { target, status, jobs, looks, done, ended: None, denied: None }
+    }
+
+    fn may(&self, what: &str) -> Result<()> {
+        if self.denied != Some(what) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorClass::Credentials, format!("nobody may {what}"), "Ask"))
     }
 
     fn note(&self, what: String) {
@@ -46,13 +58,13 @@ impl Runs for World {
             name: "orders-1".to_owned(),
             status: self.status,
             started: when,
-            ended: None,
+            ended: self.ended.map(|at| at.parse().unwrap()),
             input: Some(ExecutionInput::new(self.target, hash, when, Size::Small, Level::None)),
             cause: None,
         })
     }
 
-    async fn newest(&self, _: &str, _: Option<RunStatus>, _: usize) -> Result<Vec<Run>> {
+    async fn page(&self, _: &str, _: RunStatus, _: Option<String>) -> Result<RunPage> {
         panic!("nothing is listed")
     }
 
@@ -70,6 +82,7 @@ impl Runs for World {
 impl RunJobs for World {
     async fn named(&self, queue: &str, name: &str) -> Result<Vec<RunJob>> {
         assert_eq!((queue, name), ("queue", "orders-1"));
+        self.may("list jobs")?;
         let job = |name: &&str| RunJob {
             id: format!("id of {name}"),
             name: (*name).to_owned(),
@@ -79,10 +92,12 @@ impl RunJobs for World {
     }
 
     async fn described(&self, ids: &[String]) -> Result<Vec<RunJob>> {
+        self.may("look at jobs")?;
         let mut looks = self.looks.lock().unwrap();
         *looks += 1;
         let ended = *looks >= 3;
-        Ok(ids.iter().map(|id| RunJob { id: id.clone(), name: id.clone(), ended }).collect())
+        let job = |id: &String| RunJob { id: id.clone(), name: id.replace("id of ", ""), ended };
+        Ok(ids.iter().map(job).collect())
     }
 
     async fn terminate(&self, id: &str, _: &str) -> Result<()> {
@@ -92,6 +107,7 @@ impl RunJobs for World {
 
     async fn environment(&self, definition: &str) -> Result<Vec<(String, String)>> {
         assert_eq!(definition, "autodump");
+        self.may("look at definitions")?;
         Ok(vec![("AUTODUMP_BUCKET".to_owned(), "backups".to_owned())])
     }
 }
@@ -112,8 +128,12 @@ async fn written() -> MemoryStore {
     store
 }
 
-async fn cancel(world: &World, store: &MemoryStore) -> Result<Cancelled> {
-    Cancel { runs: world, jobs: world, store, bucket: None }.run(RUN).await
+async fn cancel<S>(world: &World, store: &S) -> Result<Cancelled>
+where
+    S: ObjectReader + ObjectWriter + Unfinishing,
+{
+    let now = "2026-11-22T08:01:00Z".parse().unwrap();
+    Cancel { runs: world, jobs: world, store, bucket: None, now }.run(RUN).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +147,8 @@ async fn a_run_is_stopped_and_nothing_of_it_is_left() {
             jobs: vec!["orders-1".to_owned()],
             uploads: 1,
             objects: 2,
-            backup: None
+            backup: None,
+            again_in_minutes: None,
         }
     );
     assert_eq!(store.keys(), ["dynamodb/other/manifest.json"]);
@@ -175,4 +196,75 @@ async fn a_run_of_a_database_only_ends() {
     let done = cancel(&world, &store).await.unwrap();
     assert!(done.stopped && done.jobs.len() == 1);
     assert_eq!(store.keys(), keys);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_right_to_read_is_found_before_anything_is_done() {
+    for denied in ["list jobs", "look at jobs", "look at definitions"] {
+        let world = World { denied: Some(denied), ..World::new(TABLE, RunStatus::Running) };
+        let error = cancel(&world, &written().await).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Credentials);
+        assert!(world.done.lock().unwrap().is_empty(), "{denied}");
+    }
+    let (world, memory) = (World::new(TABLE, RunStatus::Running), written().await);
+    let fault = Fault { class: ErrorClass::Credentials, ..Fault::nth(Call::List, 1) };
+    let error = cancel(&world, &FaultyStore::new(memory.clone(), vec![fault])).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Credentials);
+    assert!(world.done.lock().unwrap().is_empty());
+    assert_eq!(memory.keys().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_much_a_run_has_written_it_is_removed_page_by_page() {
+    let (world, memory) = (World::new(TABLE, RunStatus::Running), written().await);
+    for number in 0..2500 {
+        let key = format!("{}state/00000/journal-{number:010}", directory());
+        memory.put(&ObjectLocation { bucket: "backups".to_owned(), key }, "x");
+    }
+    let store = FaultyStore::new(memory.clone(), vec![Fault::nth(Call::Remove, 2)]);
+    let error = cancel(&world, &store).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Destination);
+    assert_eq!(memory.keys().len(), 1503, "the first page is gone already");
+    let done = cancel(&world, &store).await.unwrap();
+    assert_eq!((done.objects, memory.keys().len()), (1502, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_be_at_its_planning_is_to_be_cancelled_again() {
+    for (status, ended, again) in [
+        (RunStatus::Running, None, Some(15)),
+        (RunStatus::Aborted, Some("2026-11-22T08:00:30Z"), Some(15)),
+        (RunStatus::Aborted, Some("2026-11-22T07:59:30Z"), None),
+        (RunStatus::Failed, Some("2026-11-22T08:00:30Z"), None),
+    ] {
+        let world = World { jobs: vec![], ended, ..World::new(TABLE, status) };
+        let store = MemoryStore::default();
+        let done = cancel(&world, &store).await.unwrap();
+        assert_eq!(done.again_in_minutes, again, "{status:?} {ended:?}");
+    }
+    // It has a plan, or a job, or is none of a table.
+    let world = World { jobs: vec![], ..World::new(TABLE, RunStatus::Running) };
+    assert_eq!(cancel(&world, &written().await).await.unwrap().again_in_minutes, None);
+    let empty = MemoryStore::default();
+    let world = World::new(TABLE, RunStatus::Running);
+    assert_eq!(cancel(&world, &empty).await.unwrap().again_in_minutes, None);
+    let world = World { jobs: vec![], ..World::new(SECRET, RunStatus::Running) };
+    assert_eq!(cancel(&world, &empty).await.unwrap().again_in_minutes, None);
+}
+
+#[tokio::test]
+async fn a_planning_that_has_ended_or_never_began_is_not_waited_for() {
+    let aborted = Some("2026-11-22T08:00:30Z");
+    for (ended, now, again) in [
+        (None, "2026-11-22T07:59:59Z", None),
+        (None, "2026-11-22T08:00:00Z", Some(15)),
+        (aborted, "2026-11-22T08:14:29Z", Some(2)),
+        (aborted, "2026-11-22T08:15:30Z", None),
+    ] {
+        let status = if ended.is_some() { RunStatus::Aborted } else { RunStatus::Running };
+        let world = World { jobs: vec![], ended, ..World::new(TABLE, status) };
+        let (store, now) = (&MemoryStore::default(), now.parse().unwrap());
+        let cancel = Cancel { runs: &world, jobs: &world, store, bucket: None, now };
+        assert_eq!(cancel.run(RUN).await.unwrap().again_in_minutes, again, "{now}");
+    }
 }

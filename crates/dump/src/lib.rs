@@ -23,6 +23,7 @@ mod run_of;
 pub mod signals;
 pub mod status;
 mod stop;
+mod sweep;
 pub mod table;
 pub mod transfer;
 pub mod uploader;

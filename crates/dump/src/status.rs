@@ -1,5 +1,8 @@
 //! The newest runs of a state machine, and how far they are.
 
+use std::cmp::Reverse;
+
+use autodump_core::pages::exists;
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::runs::{Run, RunJobs, RunStatus, Runs};
 use autodump_core::{Result, execution, layout};
@@ -12,8 +15,8 @@ use crate::object::uri;
 use crate::run_of::{Machine, RunOf};
 use crate::table::progress::{Progress, progress};
 
-/// How many executions of each status are listed at most.
-const LISTED: usize = 1000;
+/// How many pages of each status that ends a run are listed at most: 20,000 executions.
+const PAGES: usize = 20;
 /// How many executions are looked at at once.
 const AT_ONCE: usize = 8;
 const ENDED: [RunStatus; 4] =
@@ -69,6 +72,34 @@ pub struct RunState {
     pub problem: Option<String>,
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Those under way, those that wait, soonest first, and those that have ended, the last first.
+    pub runs: Vec<RunState>,
+    /// Where there are fewer than were asked for, and older executions that were not looked at: how
+    /// many that have ended were.
+    pub older_after: Option<usize>,
+}
+
+/// The executions of one status, listed as far as they are needed.
+#[derive(Debug)]
+struct Listing {
+    status: RunStatus,
+    /// The most pages.
+    most: usize,
+    pages: usize,
+    seen: usize,
+    next: Option<String>,
+    ended: bool,
+}
+
+impl Listing {
+    const fn of(status: RunStatus, most: usize) -> Self {
+        Self { status, most, pages: 0, seen: 0, next: None, ended: false }
+    }
+}
+
 /// Who is asked.
 #[derive(Debug)]
 pub struct Status<'a, R, J, S> {
@@ -92,34 +123,62 @@ impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
         Self { runs, jobs, store, now, bucket: bucket.map(OnceCell::from).unwrap_or_default() }
     }
 
-    /// The runs that were asked for: those under way, those that wait, soonest first, and those
-    /// that have ended, the last first. Of each status the newest 1000 executions are looked at.
+    /// The runs that were asked for. Of those that have not ended, all are listed: one under way
+    /// began long before those that wait. Of those that have, as many as it takes, the last begun
+    /// first, and the newest 20,000 executions of each status at most.
     ///
     /// That it cannot be found out how far a run is makes no error: the run says so.
-    pub async fn run(&self, asked: &Asked) -> Result<Vec<RunState>> {
-        let mut running = self.listed(asked, &[RunStatus::Running]).await?;
+    pub async fn run(&self, asked: &Asked) -> Result<Seen> {
+        let mut running = Listing::of(RunStatus::Running, usize::MAX);
+        let mut running = self.more(asked, &mut running, usize::MAX).await?;
         running.sort_by_key(|run| self.waits_until(run));
-        let mut ended = self.listed(asked, &ENDED).await?;
-        ended.sort_by_key(|run| std::cmp::Reverse(run.ended));
-        let mut all = self.described(running, asked).await?;
-        all.sort_by_key(|run| if run.waits { run.starts_at } else { None });
-        all.extend(self.described(ended, asked).await?);
-        Ok(all)
+        let mut runs = self.described(running, asked, asked.limit).await?;
+        runs.sort_by_key(|run| if run.waits { run.starts_at } else { None });
+        let (ended, older_after) = self.ended(asked).await?;
+        runs.extend(ended);
+        Ok(Seen { runs, older_after })
     }
 
-    /// The newest executions, without those that are of another target by their names.
-    async fn listed(&self, asked: &Asked, statuses: &[RunStatus]) -> Result<Vec<Run>> {
+    /// Those that have ended, and [`Seen::older_after`].
+    async fn ended(&self, asked: &Asked) -> Result<(Vec<RunState>, Option<usize>)> {
+        let mut listings = ENDED.map(|status| Listing::of(status, PAGES));
+        let mut ended = Vec::new();
+        while ended.len() < asked.limit {
+            let missing = asked.limit - ended.len();
+            let mut listed = Vec::new();
+            for listing in &mut listings {
+                listed.extend(self.more(asked, listing, missing).await?);
+            }
+            if listed.is_empty() {
+                break;
+            }
+            listed.sort_by_key(|run| Reverse(run.ended));
+            ended.extend(self.described(listed, asked, missing).await?);
+        }
+        ended.sort_by_key(|run| Reverse(run.ended_at));
+        let cut = ended.len() < asked.limit && listings.iter().any(|listing| !listing.ended);
+        let seen = listings.iter().map(|listing| listing.seen).sum();
+        Ok((ended, cut.then_some(seen)))
+    }
+
+    /// Lists on until `wanted` executions more are there that may be of the target by their names.
+    async fn more(&self, asked: &Asked, listing: &mut Listing, wanted: usize) -> Result<Vec<Run>> {
         let readable = asked.target.as_deref().map(execution::readable);
         let may_be = |run: &Run| match (&readable, execution::parts(&run.name)) {
             (Some(wanted), Some((found, _))) => found == wanted,
             _ => true,
         };
-        let mut listed = Vec::new();
-        for status in statuses {
-            let found = self.runs.newest(&asked.state_machine, Some(*status), LISTED).await?;
-            listed.extend(found.into_iter().filter(may_be));
+        let mut found = Vec::new();
+        while found.len() < wanted && !listing.ended && listing.pages < listing.most {
+            let next = listing.next.take();
+            let page = self.runs.page(&asked.state_machine, listing.status, next).await?;
+            listing.pages += 1;
+            listing.seen += page.runs.len();
+            listing.ended = page.next.is_none();
+            listing.next = page.next;
+            found.extend(page.runs.into_iter().filter(may_be));
         }
-        Ok(listed)
+        Ok(found)
     }
 
     /// Until when it waits by its name; `None` where it does not wait, or may not.
@@ -127,12 +186,17 @@ impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
         execution::parts(&run.name).map(|(_, start)| start).filter(|start| *start > self.now)
     }
 
-    /// The first of these that are asked for. A listing has no inputs, so each is looked at.
-    async fn described(&self, listed: Vec<Run>, asked: &Asked) -> Result<Vec<RunState>> {
+    /// The first `most` of these that are asked for. A listing has no inputs, so each is looked at.
+    async fn described(
+        &self,
+        listed: Vec<Run>,
+        asked: &Asked,
+        most: usize,
+    ) -> Result<Vec<RunState>> {
         let each = listed.iter().map(|run| self.runs.run(&run.arn));
         let mut each = stream::iter(each).buffered(AT_ONCE);
         let mut wanted = Vec::new();
-        while wanted.len() < asked.limit
+        while wanted.len() < most
             && let Some(run) = each.try_next().await?
         {
             if is_of(&run, asked.target.as_deref()) {
@@ -173,8 +237,7 @@ impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
     async fn follow(&self, state: &mut RunState, directory: &str, segments: bool) -> Result<()> {
         let bucket = self.bucket_of(&state.arn).await?;
         let key = format!("{directory}{}", layout::MANIFEST);
-        let listed = self.store.list(bucket, &key).await?;
-        if listed.iter().any(|object| object.key == key) {
+        if exists(self.store, bucket, &key).await? {
             let bucket = bucket.to_owned();
             state.backup = Some(uri(&ObjectLocation { bucket, key }));
             return Ok(());

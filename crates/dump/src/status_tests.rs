@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use autodump_core::execution::ExecutionInput;
 use autodump_core::hash::TagHash;
-use autodump_core::runs::RunJob;
+use autodump_core::runs::{RunJob, RunPage};
 use autodump_core::table::plan::{Export, Method, Plan};
 use autodump_core::table::planner;
 use autodump_core::tags::Size;
@@ -44,6 +44,12 @@ struct World {
     looked_at: Mutex<Vec<String>>,
     environments: AtomicU32,
     refuses: bool,
+    /// How many executions a page has.
+    page: Option<usize>,
+    /// Of those that have ended there is always another page.
+    endless: bool,
+    /// The statuses of the pages that were asked for.
+    pages: Mutex<Vec<RunStatus>>,
 }
 
 impl Runs for World {
@@ -53,19 +59,26 @@ impl Runs for World {
         Ok(run)
     }
 
-    async fn newest(
+    async fn page(
         &self,
         machine: &str,
-        status: Option<RunStatus>,
-        most: usize,
-    ) -> Result<Vec<Run>> {
-        assert_eq!((machine, most), (MACHINE, LISTED));
+        status: RunStatus,
+        token: Option<String>,
+    ) -> Result<RunPage> {
+        assert_eq!(machine, MACHINE);
         if self.refuses {
             return Err(Error::new(ErrorClass::Credentials, "nobody may list", "Ask"));
         }
-        let mut found: Vec<_> = self.all.iter().filter(|run| Some(run.status) == status).collect();
-        found.sort_by_key(|run| std::cmp::Reverse(run.started));
-        Ok(found.into_iter().map(|run| Run { input: None, cause: None, ..run.clone() }).collect())
+        self.pages.lock().unwrap().push(status);
+        let mut found: Vec<_> = self.all.iter().filter(|run| run.status == status).collect();
+        found.sort_by_key(|run| Reverse(run.started));
+        let first: usize = token.map_or(0, |token| token.parse().unwrap());
+        let size = self.page.unwrap_or(1000);
+        let endless = self.endless && status != RunStatus::Running;
+        let next = (endless || first + size < found.len()).then(|| (first + size).to_string());
+        let listed = |run: &Run| Run { input: None, cause: None, ..run.clone() };
+        let runs = found.into_iter().skip(first).take(size).map(listed).collect();
+        Ok(RunPage { runs, next })
     }
 
     async fn definition(&self, _: &str) -> Result<String> {
@@ -129,7 +142,7 @@ fn short(runs: &[RunState]) -> Vec<(&str, String, bool)> {
 #[tokio::test]
 async fn runs_under_way_come_first_then_those_that_wait_then_the_ended() {
     let (world, store) = (world(), MemoryStore::default());
-    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap().runs;
     let expected = [
         ("t", "08", false),
         ("s", "08", false),
@@ -151,7 +164,7 @@ async fn runs_under_way_come_first_then_those_that_wait_then_the_ended() {
 #[tokio::test]
 async fn a_limit_leaves_what_is_under_way() {
     let (world, store) = (world(), MemoryStore::default());
-    let runs = status(&world, &store).run(&asked(None, 1)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(None, 1)).await.unwrap().runs;
     assert_eq!(short(&runs), [("t", "08".to_owned(), false), ("t", "06".to_owned(), false)]);
 }
 
@@ -159,7 +172,7 @@ async fn a_limit_leaves_what_is_under_way() {
 async fn a_target_is_named_by_arn_or_name_and_others_are_not_looked_at() {
     for (target, is) in [(SECRET, "s"), ("prod/app", "s"), ("orders", "t"), (TABLE, "t")] {
         let (world, store) = (world(), MemoryStore::default());
-        let runs = status(&world, &store).run(&asked(Some(target), 20)).await.unwrap();
+        let runs = status(&world, &store).run(&asked(Some(target), 20)).await.unwrap().runs;
         assert_eq!(runs.len(), 5, "{target}");
         assert!(short(&runs).iter().all(|run| run.0 == is), "{target}");
         assert_eq!(world.looked_at.lock().unwrap().len(), 5);
@@ -172,9 +185,9 @@ async fn a_target_is_named_by_arn_or_name_and_others_are_not_looked_at() {
         ..of(SECRET, "05:00", RunStatus::Running, None)
     });
     let store = MemoryStore::default();
-    let runs = status(&world, &store).run(&asked(Some("prod-app"), 20)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(Some("prod-app"), 20)).await.unwrap().runs;
     assert!(runs.is_empty());
-    let runs = status(&world, &store).run(&asked(Some("prod/app"), 20)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(Some("prod/app"), 20)).await.unwrap().runs;
     assert_eq!((runs.len(), runs[1].name.as_str()), (6, "by-hand"));
 }
 
@@ -183,9 +196,9 @@ async fn an_execution_that_is_no_run_is_shown_as_it_is() {
     let run = Run { input: None, ..of(TABLE, "08:00", RunStatus::Succeeded, Some("08:10")) };
     let world = World { all: vec![run], ..World::default() };
     let store = MemoryStore::default();
-    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(None, 20)).await.unwrap().runs;
     assert_eq!((runs[0].target.as_ref(), runs[0].starts_at), (None, None));
-    assert!(status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap().is_empty());
+    assert!(status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap().runs.is_empty());
 }
 
 fn put(store: &MemoryStore, run: &Run, name: &str, content: &str) {
@@ -223,7 +236,7 @@ async fn what_a_table_s_run_has_written_is_looked_at() {
     put(&store, succeeded, "state/plan.json", &plan(succeeded));
     put(&store, succeeded, "manifest.json", "{}");
     put(&store, failed, "state/plan.json", "{");
-    let runs = status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap();
+    let runs = status(&world, &store).run(&asked(Some("orders"), 20)).await.unwrap().runs;
     assert_eq!(world.environments.load(Ordering::Relaxed), 1, "the bucket is asked for once");
     assert!(matches!(runs[0].progress, Some(Progress::Export(_))), "{:?}", runs[0]);
     assert_eq!((&runs[0].backup, &runs[0].problem), (&None, &None));
@@ -244,7 +257,7 @@ async fn that_the_store_cannot_be_looked_at_does_not_hide_the_runs() {
     let (world, store) = (world(), MemoryStore::default());
     let store = FaultyStore::new(store, vec![Fault { times: 9, ..Fault::nth(Call::List, 1) }]);
     let named = Status::new(&world, &world, &store, Some("named".to_owned()), at("09:00"));
-    let runs = named.run(&asked(None, 20)).await.unwrap();
+    let runs = named.run(&asked(None, 20)).await.unwrap().runs;
     assert_eq!(runs.len(), 10);
     let problems = runs.iter().filter(|run| run.problem.is_some()).count();
     assert_eq!(problems, 3, "those of the table that do not wait");
@@ -252,4 +265,61 @@ async fn that_the_store_cannot_be_looked_at_does_not_hide_the_runs() {
     let world = World { refuses: true, ..World::default() };
     let error = status(&world, &store).run(&asked(None, 20)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Credentials);
+}
+
+fn waiting(number: u32) -> Run {
+    of(&format!("{TABLE}-{number}"), "20:00", RunStatus::Running, None)
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_found_though_it_began_before_all_that_wait() {
+    let mut all: Vec<_> = (0..20).map(waiting).collect();
+    all.push(of(TABLE, "08:00", RunStatus::Running, None));
+    let world = World { all, page: Some(5), ..World::default() };
+    let store = MemoryStore::default();
+    let runs = status(&world, &store).run(&asked(None, 2)).await.unwrap().runs;
+    assert_eq!((runs.len(), runs[0].target.as_deref(), runs[0].waits), (2, Some(TABLE), false));
+    let runs = status(&world, &store).run(&asked(Some("orders"), 2)).await.unwrap().runs;
+    assert_eq!((runs.len(), runs[0].target.as_deref()), (1, Some(TABLE)));
+}
+
+#[tokio::test]
+async fn ended_runs_are_looked_for_until_there_are_enough() {
+    let ended = |target: &str, number: u32| Run {
+        started: at("00:00") - chrono::Duration::days(number.into()),
+        ..of(target, "06:00", RunStatus::Succeeded, Some("07:00"))
+    };
+    let mut all: Vec<_> =
+        (0..30).map(|number| ended(&format!("{TABLE}-{number}"), number)).collect();
+    // One whose name is written alike comes before the one that is meant.
+    all.push(ended("arn:aws:dynamodb:eu-central-1:111122223333:table/prod-app", 31));
+    all.push(ended(SECRET, 38));
+    let world = World { all, page: Some(5), ..World::default() };
+    let store = MemoryStore::default();
+    let seen = status(&world, &store).run(&asked(Some("prod/app"), 1)).await.unwrap();
+    assert_eq!((seen.runs.len(), seen.runs[0].target.as_deref()), (1, Some(SECRET)));
+    assert_eq!(seen.older_after, None);
+    world.pages.lock().unwrap().clear();
+    let seen = status(&world, &store).run(&asked(None, 3)).await.unwrap();
+    assert_eq!((seen.runs.len(), seen.older_after), (3, None));
+    let pages = world.pages.lock().unwrap().clone();
+    let of = |status| pages.iter().filter(|one| **one == status).count();
+    assert_eq!((of(RunStatus::Succeeded), of(RunStatus::Failed)), (1, 1), "more is not asked for");
+}
+
+#[tokio::test]
+async fn that_older_ones_were_not_looked_at_is_said() {
+    let all = vec![of(TABLE, "06:00", RunStatus::Succeeded, Some("08:30"))];
+    let world = World { all, page: Some(5), ..World::default() };
+    let store = MemoryStore::default();
+    let whole = status(&world, &store).run(&asked(None, 2)).await.unwrap();
+    assert_eq!((whole.runs.len(), whole.older_after), (1, None), "the history has ended");
+    let world = World { all: world.all, endless: true, page: Some(5), ..World::default() };
+    let seen = status(&world, &store).run(&asked(None, 2)).await.unwrap();
+    assert_eq!((seen.runs.len(), seen.older_after), (1, Some(1)));
+    let pages = world.pages.lock().unwrap().clone();
+    let of = |status| pages.iter().filter(|one| **one == status).count();
+    assert_eq!((of(RunStatus::Succeeded), of(RunStatus::Aborted)), (PAGES, PAGES));
+    let enough = status(&world, &store).run(&asked(None, 1)).await.unwrap();
+    assert_eq!((enough.runs.len(), enough.older_after), (1, None));
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use autodump_core::ports::{Content, Listed, ObjectLocation, ObjectReader};
+use autodump_core::ports::{Content, Listed, ListedPage, ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -50,22 +50,25 @@ impl ObjectReader for S3Store {
         Ok(content)
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
         let location = ObjectLocation { bucket: bucket.to_owned(), key: prefix.to_owned() };
         let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix);
-        let mut pages = request.into_paginator().send();
-        let mut listed = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| read_failure("cannot be listed", &location, error))?;
-            listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
-                let bytes = object.size.and_then(|size| u64::try_from(size).ok())?;
-                let etag = object.e_tag.unwrap_or_default().trim_matches('"').to_owned();
-                Some(Listed { key: object.key?, bytes, etag })
-            }));
+        let answer = request.set_start_after(after.map(str::to_owned)).send().await;
+        let answer = answer.map_err(|error| read_failure("cannot be listed", &location, error))?;
+        let found = answer.contents.unwrap_or_default();
+        let mut next = None;
+        if answer.is_truncated == Some(true) {
+            next = found.last().and_then(|last| last.key.clone());
+            if next.as_deref() <= after {
+                return Err(unusable("gave no end of a list, and nothing new", &location));
+            }
         }
-        // Directory buckets list in no order.
-        listed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(listed)
+        let objects = found.into_iter().filter_map(|object| {
+            let bytes = object.size.and_then(|size| u64::try_from(size).ok())?;
+            let etag = object.e_tag.unwrap_or_default().trim_matches('"').to_owned();
+            Some(Listed { key: object.key?, bytes, etag })
+        });
+        Ok(ListedPage { objects: objects.collect(), next })
     }
 }
 

@@ -138,3 +138,40 @@ async fn a_list_that_fails_names_bucket_and_prefix() {
     assert_eq!(error.class(), ErrorClass::Credentials);
     assert!(error.what().starts_with("s3://backups/postgres/app: cannot be listed: AccessDenied"));
 }
+
+/// A page of a listing.
+fn listed(keys: &[&str], more: bool) -> Answer {
+    let each = |key: &&str| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>");
+    let contents: String = keys.iter().map(each).collect();
+    let body =
+        format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{contents}</ListBucketResult>");
+    Answer::Http(200, "", body)
+}
+
+#[tokio::test]
+async fn a_page_begins_after_the_last_key_of_the_one_before() {
+    let pages = vec![listed(&["a/1", "a/2 ü"], true), listed(&["a/3"], false)];
+    let server = Scripted::start(pages).await;
+    let store = store(&server.endpoint, Options::default()).await;
+    let found = store.list("backups", "a/").await.unwrap();
+    let keys: Vec<_> = found.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["a/1", "a/2 ü", "a/3"]);
+    let requests = server.requests();
+    assert!(!requests[0].head.contains("start-after"), "{}", requests[0].head);
+    assert!(requests[1].head.contains("start-after=a%2f2%20%c3%bc"), "{}", requests[1].head);
+    assert!(requests.iter().all(|one| one.head.contains("prefix=a%2f")));
+}
+
+#[tokio::test]
+async fn a_listing_that_does_not_get_on_is_an_error() {
+    for pages in [
+        vec![listed(&[], true)],
+        vec![listed(&["a/1"], true), listed(&["a/1"], true)],
+        vec![listed(&["a/1"], true), listed(&[], true)],
+    ] {
+        let server = Scripted::start(pages).await;
+        let store = store(&server.endpoint, Options::default()).await;
+        let error = store.list("backups", "a/").await.unwrap_err();
+        assert!(error.what().contains("gave no end of a list, and nothing new"), "{error}");
+    }
+}

@@ -185,14 +185,16 @@ impl Cloud {
 }
 
 fn list(objects: &BTreeMap<String, Vec<u8>>, request: &Request) -> Answer {
-    let prefix = request.query.split('&').find_map(|one| one.strip_prefix("prefix="));
-    let prefix = prefix.unwrap_or_default().replace("%2F", "/");
+    let parameter = |name: &str| {
+        let found = request.query.split('&').find_map(|one| one.strip_prefix(name));
+        found.unwrap_or_default().replace("%2F", "/")
+    };
+    let (prefix, after) = (parameter("prefix="), parameter("start-after="));
     let bucket = format!("{}/", request.path.trim_end_matches('/'));
     let mut body = "<ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
     for (path, content) in objects {
-        let Some(key) = path.strip_prefix(&bucket).filter(|key| key.starts_with(&prefix)) else {
-            continue;
-        };
+        let listed = |key: &&str| key.starts_with(&prefix) && *key > after.as_str();
+        let Some(key) = path.strip_prefix(&bucket).filter(listed) else { continue };
         let size = content.len();
         write!(body, "<Contents><Key>{key}</Key><Size>{size}</Size></Contents>").unwrap();
     }

@@ -15,16 +15,20 @@ use self::cloud::{Cloud, REGION};
 
 /// The program's output. The temporary directory is where a test puts its files.
 fn autodump(url: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_autodump"))
+    program(url, arguments).output().unwrap()
+}
+
+fn program(url: &str, arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_autodump"));
+    program
         .args(arguments)
         .env_clear()
         .env("AWS_ENDPOINT_URL", url)
         .env("AWS_REGION", REGION)
         .env("AWS_ACCESS_KEY_ID", "x")
         .env("AWS_SECRET_ACCESS_KEY", "x")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .output()
-        .unwrap()
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    program
 }
 
 fn text(bytes: &[u8]) -> String {

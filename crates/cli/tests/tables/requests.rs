@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::{
-    assert_fails, assert_same, assert_success, autodump, backed_up, events, make, request, text,
+    assert_fails, assert_same, assert_success, autodump, backed_up, events, make, program, request,
+    text,
 };
 
 const PREFIX: &str = "/backups/exports/orders/";
@@ -97,4 +98,23 @@ fn what_is_wrong_is_said_before_anything_is_asked() {
     assert_fails(&done, 10, "DescribeTable of orders");
     assert_eq!(events(&done).last().unwrap()["event"], "failed");
     assert!(cloud.keys().is_empty());
+}
+
+#[test]
+fn the_request_names_all_regions_that_are_needed() {
+    let cloud = Cloud::new();
+    make(&cloud, "orders", 3);
+    let (url, directory) = (cloud.serve(), tempfile::tempdir().unwrap());
+    for (changed, says) in [
+        (json!({}), "Backed up: 3 items"),
+        (json!({"action": "restore", "table-name": "copy"}), "Restored: 3 items"),
+    ] {
+        let file = request(&directory, &changed);
+        let done = program(&url, &["run", "--request", &file]).env_remove("AWS_REGION").output();
+        let done = done.unwrap();
+        assert_success(&done);
+        assert!(text(&done.stdout).starts_with(says), "{done:?}");
+    }
+    assert_eq!(cloud.regions_of("PUT"), ["eu-west-1"]);
+    assert_eq!(cloud.regions_of("Scan"), ["eu-central-1"]);
 }

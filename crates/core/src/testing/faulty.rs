@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{
-    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
-    PartReceipt, Put, Upload,
+    Completion, Content, ListedPage, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
+    PartReceipt, Put, Unfinished, Unfinishing, Upload,
 };
 
 /// The kinds of calls that a store gets.
@@ -25,7 +25,7 @@ pub enum Call {
     Abort,
     /// [`ObjectReader::get`].
     Get,
-    /// [`ObjectReader::list`].
+    /// [`ObjectReader::page`]: one for each page.
     List,
     /// [`ObjectWriter::put`].
     Put,
@@ -183,8 +183,8 @@ impl<S: ObjectReader> ObjectReader for FaultyStore<S> {
         Ok(FaultyContent { inner, cut })
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
-        self.plan.pass(Call::List, self.inner.list(bucket, prefix)).await
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
+        self.plan.pass(Call::List, self.inner.page(bucket, prefix, after)).await
     }
 }
 
@@ -195,6 +195,17 @@ impl<S: ObjectWriter> ObjectWriter for FaultyStore<S> {
 
     async fn remove(&self, bucket: &str, keys: &[String]) -> Result<()> {
         self.plan.pass(Call::Remove, self.inner.remove(bucket, keys)).await
+    }
+}
+
+/// Nothing goes wrong with these.
+impl<S: Unfinishing> Unfinishing for FaultyStore<S> {
+    async fn unfinished(&self, bucket: &str, prefix: &str) -> Result<Vec<Unfinished>> {
+        self.inner.unfinished(bucket, prefix).await
+    }
+
+    async fn abandon(&self, bucket: &str, upload: &Unfinished) -> Result<()> {
+        self.inner.abandon(bucket, upload).await
     }
 }
 

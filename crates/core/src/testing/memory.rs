@@ -1,7 +1,7 @@
 //! An object store in memory that is as strict as S3.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -9,8 +9,8 @@ use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{
-    Completion, Content, Listed, ObjectLocation, ObjectReader, ObjectStore, ObjectWriter,
-    PartReceipt, Put, Unfinished, Unfinishing, Upload,
+    Completion, Content, Listed, ListedPage, ObjectLocation, ObjectReader, ObjectStore,
+    ObjectWriter, PartReceipt, Put, Unfinished, Unfinishing, Upload,
 };
 
 /// S3's lower limit for every part but the last.
@@ -18,6 +18,8 @@ const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 const LAST_PART_NUMBER: u32 = 10_000;
 /// The longest piece of a content that is read: odd, so that no border falls on another.
 const PIECE: usize = 65_537;
+/// How many objects a page of a listing has at most, as with S3.
+const PAGE: usize = 1000;
 
 /// A published object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,18 +170,25 @@ impl ObjectReader for MemoryStore {
         Ok(MemoryContent { rest: object.content.slice(range) })
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
         let state = self.state();
-        let from = (bucket.to_owned(), prefix.to_owned());
-        let fits = |found: &&(String, String)| found.0 == bucket && found.1.starts_with(prefix);
-        let listed = state.objects.range(from..).take_while(|(found, _)| fits(found));
-        Ok(listed
-            .map(|((_, key), o)| Listed {
-                key: key.clone(),
-                bytes: o.length,
-                etag: format!("{:016x}", o.crc64nvme),
-            })
-            .collect())
+        let at = |key: &str| (bucket.to_owned(), key.to_owned());
+        let from = match after.filter(|after| *after >= prefix) {
+            Some(after) => Bound::Excluded(at(after)),
+            None => Bound::Included(at(prefix)),
+        };
+        let fits = |found: &(String, String)| found.0 == bucket && found.1.starts_with(prefix);
+        let listed = |((_, key), o): (&(String, String), &StoredObject)| Listed {
+            key: key.clone(),
+            bytes: o.length,
+            etag: format!("{:016x}", o.crc64nvme),
+        };
+        let all = state.objects.range((from, Bound::Unbounded));
+        let mut all = all.take_while(|(found, _)| fits(found)).map(listed);
+        let objects: Vec<_> = all.by_ref().take(PAGE).collect();
+        let more = all.next().is_some();
+        let next = objects.last().filter(|_| more).map(|last| last.key.clone());
+        Ok(ListedPage { objects, next })
     }
 }
 

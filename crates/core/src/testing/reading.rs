@@ -21,6 +21,7 @@ pub async fn all<S: ObjectStore + ObjectReader>(store: &S, bucket: &str) {
     gives_an_empty_object(store, bucket).await;
     refuses_what_is_not_there(store, bucket).await;
     lists_by_prefix_in_order(store, bucket).await;
+    lists_what_comes_after_a_key(store, bucket).await;
 }
 
 /// Reads to the end.
@@ -102,6 +103,27 @@ pub async fn lists_by_prefix_in_order<S: ObjectStore + ObjectReader>(store: &S, 
     assert_eq!(list("list/a").await, expected(&all[..4]));
     assert_eq!(list("list/a/").await, expected(&all[1..3]));
     assert_eq!(list("list/c").await, expected(&[]));
+}
+
+/// A page begins after the key that is named, be it there or not, and keeps to its prefix.
+pub async fn lists_what_comes_after_a_key<S: ObjectStore + ObjectReader>(store: &S, bucket: &str) {
+    for (index, name) in ["a/1", "a/3", "a/5", "b/1"].into_iter().enumerate() {
+        publish(store, &at(bucket, &format!("after/{name}")), &pattern(index + 1, 25)).await;
+    }
+    let page = async |prefix: &str, after: &str| {
+        let (prefix, after) = (at(bucket, prefix).key, at(bucket, after).key);
+        let page = store.page(bucket, &prefix, Some(&after)).await;
+        let page = page.unwrap_or_else(|error| panic!("no page: {error}"));
+        let name = |key: &str| key.rsplit_once("/after/").map(|(_, name)| name.to_owned());
+        assert_eq!(page.next, None, "there is no other page");
+        page.objects.iter().filter_map(|found| name(&found.key)).collect::<Vec<_>>()
+    };
+    assert_eq!(page("after/a/", "after/a/1").await, ["a/3", "a/5"]);
+    assert_eq!(page("after/a/", "after/a/2").await, ["a/3", "a/5"]);
+    assert_eq!(page("after/a/", "after/a/5").await, Vec::<String>::new());
+    assert_eq!(page("after/a/", "after/").await, ["a/1", "a/3", "a/5"]);
+    assert_eq!(page("after/", "after/a/4").await, ["a/5", "b/1"]);
+    assert_eq!(page("after/a/", "after/b/0").await, Vec::<String>::new());
 }
 
 #[cfg(test)]

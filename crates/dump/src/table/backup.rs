@@ -11,9 +11,7 @@ use super::exported::{Exported, exported};
 use super::finish::{Finish, Found};
 use super::range::{self, RangeJob};
 use super::summary::summarise;
-
-/// How many objects are removed in one request.
-const AT_ONCE: usize = 1000;
+use crate::sweep::sweep;
 
 /// What a job does of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,23 +89,11 @@ fn check_source(finish: &Finish<'_>, found: &Exported) -> Result<()> {
 /// Removes the journals, whose pages are in the data objects. What cannot be removed is no
 /// reason to call a backup a failure.
 async fn tidy<S: ObjectReader + ObjectWriter>(store: &S, finish: &Finish<'_>) {
-    if let Err(error) = remove_journals(store, finish).await {
+    let prefix = format!("{}state/", finish.directory);
+    let is_journal = |key: &str| key.contains("/journal-");
+    if let Err(error) = sweep(store, finish.bucket, &prefix, is_journal).await {
         tracing::warn!(what = error.what(), "the journals of this run stay in the bucket");
     }
-}
-
-async fn remove_journals<S: ObjectReader + ObjectWriter>(
-    store: &S,
-    finish: &Finish<'_>,
-) -> Result<()> {
-    let prefix = format!("{}state/", finish.directory);
-    let listed = store.list(finish.bucket, &prefix).await?;
-    let is_journal = |key: &String| key.contains("/journal-");
-    let keys: Vec<_> = listed.into_iter().map(|listed| listed.key).filter(is_journal).collect();
-    for keys in keys.chunks(AT_ONCE) {
-        store.remove(finish.bucket, keys).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

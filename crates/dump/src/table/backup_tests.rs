@@ -3,8 +3,9 @@ use std::future::{pending, ready};
 use autodump_core::hash::TagHash;
 use autodump_core::manifest::Job;
 use autodump_core::ports::ObjectLocation;
+use autodump_core::table::layout;
 use autodump_core::table::plan::{Export, Plan};
-use autodump_core::testing::MemoryStore;
+use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
 use autodump_core::verification::Level;
 use serde_json::json;
 
@@ -73,6 +74,25 @@ async fn a_small_table_is_one_job() {
     let (keys, calls) = (store.keys(), table.calls());
     let again = does(&table, &store, &plan, Part::Rest).await.unwrap().unwrap();
     assert_eq!((again, store.keys(), table.calls()), (manifest, keys, calls));
+}
+
+#[tokio::test]
+async fn journals_go_page_by_page_and_one_that_stays_fails_no_backup() {
+    let (table, memory) = (FakeTable::new(100), MemoryStore::default());
+    let plan = plan(Method::Scan(scan(4, 1)));
+    let manifest = does(&table, &memory, &plan, Part::Rest).await.unwrap();
+    for number in 0..2500 {
+        let key = format!("{DIRECTORY}{}", layout::journal(7, number));
+        memory.put(&ObjectLocation { bucket: BUCKET.to_owned(), key }, "x");
+    }
+    let store = FaultyStore::new(memory.clone(), vec![Fault::nth(Call::Remove, 2)]);
+    let again = run(&table, &store, &finish(&plan), Part::Rest, now, pending()).await.unwrap();
+    assert_eq!(again, manifest);
+    assert_eq!(journals(&memory), 1502, "the first page is gone, and had two checkpoints");
+    assert_eq!(does(&table, &memory, &plan, Part::Rest).await.unwrap(), manifest);
+    assert_eq!(journals(&memory), 0);
+    let state = |key: &String| key.contains("/checkpoint-") || key.ends_with("/plan.json");
+    assert!(memory.keys().iter().any(state), "all else stays");
 }
 
 #[tokio::test]

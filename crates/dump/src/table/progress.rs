@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use autodump_core::Result;
+use autodump_core::pages::{Pages, exists};
 use autodump_core::ports::ObjectReader;
 use autodump_core::table::layout;
 use autodump_core::table::plan::{Method, Scan};
@@ -110,7 +111,7 @@ pub async fn progress<R: ObjectReader>(
     segments: bool,
 ) -> Result<Option<Progress>> {
     let key = format!("{directory}{}", layout::PLAN);
-    if reader.list(bucket, &key).await?.is_empty() {
+    if !exists(reader, bucket, &key).await? {
         return Ok(None);
     }
     let plan = read_plan(reader, bucket, directory).await?;
@@ -193,19 +194,24 @@ async fn exporting<R: ObjectReader>(
     directory: &str,
     planned_at: DateTime<Utc>,
 ) -> Result<ExportProgress> {
-    let listed = reader.list(bucket, &format!("{directory}{}/", layout::EXPORT)).await?;
-    let is_complete = listed.iter().any(|one| one.key.ends_with("/manifest-summary.json"));
-    let files = listed.iter().filter(|one| one.key.contains("/data/"));
-    Ok(ExportProgress {
-        planned_at,
-        status: match (is_complete, listed.is_empty()) {
-            (true, _) => ExportStatus::Completed,
-            (false, true) => ExportStatus::Requested,
-            (false, false) => ExportStatus::InProgress,
-        },
-        files: files.clone().count() as u64,
-        bytes: files.map(|one| one.bytes).sum(),
-    })
+    let prefix = format!("{directory}{}/", layout::EXPORT);
+    let mut pages = Pages::of(reader, bucket, &prefix);
+    let mut export =
+        ExportProgress { planned_at, status: ExportStatus::Requested, files: 0, bytes: 0 };
+    while let Some(page) = pages.next().await? {
+        for one in page {
+            if one.key.ends_with("/manifest-summary.json") {
+                export.status = ExportStatus::Completed;
+            } else if export.status == ExportStatus::Requested {
+                export.status = ExportStatus::InProgress;
+            }
+            if one.key.contains("/data/") {
+                export.files += 1;
+                export.bytes += one.bytes;
+            }
+        }
+    }
+    Ok(export)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use autodump_core::hash::TagHash;
+use autodump_core::pages::Pages;
 use autodump_core::ports::{Listed, ObjectReader, ObjectWriter};
 use autodump_core::table::arn::TableArn;
 use autodump_core::table::calls;
@@ -97,14 +98,21 @@ async fn unfinished<S: ObjectReader>(
     directory: &str,
     arn: &str,
 ) -> Result<Option<Plan>> {
-    let listed = store.list(&request.bucket_name, directory).await?;
-    let Some(first) = listed.first() else { return Ok(None) };
-    let name = |listed: &Listed| listed.key.strip_prefix(directory).unwrap_or_default().to_owned();
-    if let Some(foreign) = listed.iter().find(|listed| !is_of_run(&name(listed))) {
-        return Err(used(request, &foreign.key, "which is there already"));
+    let mut pages = Pages::of(store, &request.bucket_name, directory);
+    let (mut first, mut planned) = (None, false);
+    while let Some(page) = pages.next().await? {
+        for Listed { key, .. } in page {
+            let name = key.strip_prefix(directory).unwrap_or_default();
+            if !is_of_run(name) {
+                return Err(used(request, &key, "which is there already"));
+            }
+            planned |= name == below::PLAN;
+            first.get_or_insert(key);
+        }
     }
-    if !listed.iter().any(|listed| name(listed) == below::PLAN) {
-        return Err(used(request, &first.key, "which is there already, without a plan"));
+    let Some(first) = first else { return Ok(None) };
+    if !planned {
+        return Err(used(request, &first, "which is there already, without a plan"));
     }
     let plan = read_plan(store, &request.bucket_name, directory).await?;
     check(&plan, request, arn)?;

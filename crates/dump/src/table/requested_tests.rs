@@ -106,6 +106,15 @@ async fn a_prefix_that_is_used_is_refused() {
         put(&store, &key);
         assert_used(&store, &request(), &key).await;
     }
+    // However much an unfinished run has written before it.
+    let store = MemoryStore::default();
+    planned(&store, &request()).await.unwrap();
+    for number in 0..1500 {
+        put(&store, &format!("orders/2026-11-22/{}", below::journal(0, number)));
+    }
+    assert!(planned(&store, &request()).await.unwrap().goes_on);
+    put(&store, "orders/2026-11-22/zzz");
+    assert_used(&store, &request(), "orders/2026-11-22/zzz").await;
     // What merely begins alike is beside it.
     let store = MemoryStore::default();
     put(&store, "orders/2026-11-22-b/readme.txt");

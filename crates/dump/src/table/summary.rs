@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::checkpoint::{Checkpoint, DataObject, Segment};
 use super::place::{Place, damaged};
-use super::replay::{find, last};
+use super::replay::{last, newest};
 
 /// How many ranges are looked at at once.
 const AT_ONCE: usize = 16;
@@ -73,10 +73,10 @@ async fn found<R: ObjectReader>(
     scan: &Scan,
     range: u32,
 ) -> Result<Checkpoint> {
-    let found = find(reader, place, range).await?;
-    let checkpoint = last(reader, place, scan, range, &found).await?;
+    let number = newest(reader, place, range).await?;
+    let checkpoint = last(reader, place, scan, range, number).await?;
     if checkpoint.complete && !checkpoint.is_done() {
-        let location = place.at(&layout::checkpoint(range, found.checkpoint.unwrap_or_default()));
+        let location = place.at(&layout::checkpoint(range, number.unwrap_or_default()));
         return Err(damaged(&location, "it is complete, and has segments that are not"));
     }
     Ok(checkpoint)

@@ -119,3 +119,15 @@ async fn a_store_that_fails_is_the_destination_s_fault() {
         assert_eq!(error.class(), ErrorClass::Destination);
     }
 }
+
+#[tokio::test]
+async fn journals_are_not_looked_at() {
+    let memory = stored();
+    for number in 0..2500 {
+        let key = format!("{DIRECTORY}{}", layout::journal(1, number));
+        memory.put(&ObjectLocation { bucket: "b".to_owned(), key }, "x");
+    }
+    let store = FaultyStore::new(memory, Vec::new());
+    assert_eq!(summarise(&store, "b", DIRECTORY, &scan()).await.unwrap().items, 90);
+    assert_eq!((store.count(Call::List), store.count(Call::Get)), (3, 3));
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autodump_core::Result;
 use autodump_core::compression::{Algorithm, Compression};
-use autodump_core::ports::{Listed, ObjectLocation, ObjectReader, ObjectWriter, Put};
+use autodump_core::ports::{ListedPage, ObjectLocation, ObjectReader, ObjectWriter, Put};
 use autodump_core::table::plan::Scan;
 use autodump_core::testing::MemoryStore;
 use bytes::Bytes;
@@ -134,9 +134,9 @@ impl ObjectReader for Yielding {
         self.store.get(location, range).await
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
         yield_now().await;
-        self.store.list(bucket, prefix).await
+        self.store.page(bucket, prefix, after).await
     }
 }
 

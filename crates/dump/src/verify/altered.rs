@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use autodump_core::ports::{Content, Listed, ObjectLocation, ObjectReader};
+use autodump_core::ports::{Content, ListedPage, ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -77,8 +77,8 @@ impl<R: ObjectReader> ObjectReader for Altered<R> {
         Ok(Given::Here(Some(bytes.slice(from..to))))
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
-        self.reader.list(bucket, prefix).await
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
+        self.reader.page(bucket, prefix, after).await
     }
 }
 

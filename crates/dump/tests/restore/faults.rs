@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use autodump_core::ports::{Content, Listed, ObjectLocation, ObjectReader};
+use autodump_core::ports::{Content, ListedPage, ObjectLocation, ObjectReader};
 use autodump_core::testing::{Call, Cut, Fault, FaultyStore, MemoryStore};
 use autodump_core::{ErrorClass, Result};
 use bytes::Bytes;
@@ -39,8 +39,8 @@ impl ObjectReader for Hooked {
         Ok(HookedContent { inner, reader })
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
-        self.inner.list(bucket, prefix).await
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
+        self.inner.page(bucket, prefix, after).await
     }
 }
 

@@ -81,7 +81,7 @@ impl Batch {
         let answer = match path {
             "/v1/submitjob" => self.submit(input).await,
             "/v1/describejobs" => Ok(self.describe(input)),
-            "/v1/listjobs" => Ok(list::list(self.jobs().values(), input)),
+            "/v1/listjobs" => list::list(self.jobs().values(), input),
             _ => self.terminate(input),
         };
         match answer {

@@ -236,10 +236,11 @@ impl Sink {
     fn list(&self, target: &Target) -> Result<Response<Body>> {
         let bucket = target.key.trim_end_matches('/');
         let prefix = target.query.get("prefix").map_or("", String::as_str);
+        let after = target.query.get("start-after").map_or("", String::as_str);
         let state = self.state();
         let objects = state.objects.iter().filter_map(|(name, bytes)| {
             let key = name.strip_prefix(bucket)?.strip_prefix('/')?;
-            key.starts_with(prefix).then_some((key, bytes))
+            (key.starts_with(prefix) && key > after).then_some((key, bytes))
         });
         let contents: Vec<String> = objects
             .map(|(key, bytes)| {

@@ -107,19 +107,54 @@ async fn a_table_that_is_deleted_while_it_is_read_is_no_backup(world: Arc<World>
     Ok(())
 }
 
+/// What `autodump status` tells of a run that stands still after some of its 4000 items.
+async fn assert_status(world: &World, held: &Held) -> Result<()> {
+    let (machine, bucket) = (world.stack.state_machine()?, world.bucket()?);
+    let asked = ["status", "e2e-cancelled", "--state-machine", machine, "--bucket", bucket];
+    let told = world.autodump(&[&asked[..], &["--segments", "--json"]].concat()).await?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let runs = told.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let run = runs.iter().map(|event| &event["run"]).find(|run| run["name"] == *held.run.name);
+    let run = run.with_context(|| format!("the run is not told of: {told}"))?;
+    ensure!(run["status"] == "running" && run["waits"] == false, "{run}");
+    let scan = &run["progress"];
+    let number =
+        |of: &Value, name: &str| of[name].as_u64().with_context(|| format!("{name}: {of}"));
+    let (items, bytes) = (number(scan, "items")?, number(scan, "bytes")?);
+    ensure!(0 < items && items < 4000, "{scan}");
+    // Each has 4096 bytes of padding, and less of all else.
+    ensure!(items * 4096 < bytes && bytes < items * 8192, "{scan}");
+    ensure!(number(scan, "segments")? == 4 && number(scan, "itemsEstimate")? == 4000, "{scan}");
+    let share = scan["percentEstimate"].as_f64().context("no share")?;
+    let tenths = u32::try_from(items * 1000 / 4000)?;
+    ensure!((share - f64::from(tenths) / 10.0).abs() < 0.01, "{share} % of {items}: {scan}");
+    let each = scan["each"].as_array().context("no segments")?;
+    let mut sums = (0, 0);
+    for (index, segment) in each.iter().enumerate() {
+        ensure!(segment["segment"] == index, "{scan}");
+        sums = (sums.0 + number(segment, "items")?, sums.1 + number(segment, "bytes")?);
+    }
+    ensure!(each.len() == 4 && sums == (items, bytes), "{sums:?}: {scan}");
+    Ok(())
+}
+
 async fn a_cancelled_run_of_a_table_leaves_nothing(world: Arc<World>) -> Result<()> {
-    let held = held(&world, "e2e-cancelled", &[("autodump:jobs", "2")], 6).await?;
+    // The sixth request for a page of four segments comes after one page at least was committed.
+    let tags = [("autodump:jobs", "2"), ("autodump:segments", "4")];
+    let held = held(&world, "e2e-cancelled", &tags, 6).await?;
     until_it_stands(&world, &held).await?;
-    let bucket = world.bucket()?;
-    let machine = world.stack.state_machine()?;
-    let of_run = ["--state-machine", machine, "--bucket", bucket, "--segments"];
-    let shown = world.autodump(&[&["status", "e2e-cancelled"], &of_run[..]].concat()).await?;
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    ensure!(shown.contains(&held.run.name) && shown.contains("segment"), "{shown}");
+    assert_status(&world, &held).await?;
     ensure!(!world.objects(&held.table).await?.is_empty(), "nothing was written yet");
     let done = world.autodump(&["cancel", &held.run.arn]).await?;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     ensure!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    let expected = [
+        "The execution was stopped.\n".to_owned(),
+        format!("Ended: the job {}-read.\n", held.run.name),
+        "Removed: ".to_owned(),
+    ];
+    ensure!(expected.iter().all(|words| said.contains(words)), "{said}");
+    ensure!(!said.contains("cancel it again"), "it was planned long ago: {said}");
     world.cloud.faults().remove(held.rule);
     ensure!(world.end(&held.run).await?.status == "ABORTED");
     let jobs = world.cloud.jobs().into_iter().filter(|job| job.name.starts_with(&held.run.name));
