@@ -6,7 +6,6 @@ use std::time::Duration;
 use autodump_core::{Error, ErrorClass, Result};
 pub use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region};
@@ -32,9 +31,12 @@ pub async fn load() -> Result<SdkConfig> {
 
 /// As [`load`], but where no region is set it is this one.
 pub async fn load_or(region: &str) -> Result<SdkConfig> {
-    let region = Region::new(region.to_owned());
-    let regions = RegionProviderChain::default_provider().or_else(region);
-    checked(loader().region(regions).load().await)
+    let config = loader().load().await;
+    if config.region().is_some() {
+        return Ok(config);
+    }
+    // Loaded anew, as credentials may be asked for in the region.
+    checked(loader().region(Region::new(region.to_owned())).load().await)
 }
 
 fn checked(config: SdkConfig) -> Result<SdkConfig> {
