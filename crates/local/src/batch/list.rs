@@ -63,7 +63,7 @@ impl Name {
         let [filter] = list_at(input, "filters") else {
             return match list_at(input, "filters").len() {
                 0 => Ok(None),
-                more => Err(refused(format!("{more} filters at once"))),
+                more => Err(refused(&format!("{more} filters at once"))),
             };
         };
         match (filter["name"].as_str(), list_at(filter, "values")) {
@@ -74,7 +74,7 @@ impl Name {
                     None => Self::Is(value),
                 }))
             }
-            _ => Err(refused(format!("the filter {filter}"))),
+            _ => Err(refused(&format!("the filter {filter}"))),
         }
     }
 
@@ -87,7 +87,7 @@ impl Name {
     }
 }
 
-fn refused(what: String) -> ServiceError {
+fn refused(what: &str) -> ServiceError {
     ServiceError::client("ClientException", format!("The local cloud does not serve {what}"))
 }
 
