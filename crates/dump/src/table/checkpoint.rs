@@ -58,7 +58,8 @@ pub struct Segment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataObject {
-    /// As it will stand in the manifest; its segments are the pages' frames.
+    /// Where it is, and its sums. It has no segments: one for each page would make every further
+    /// checkpoint longer.
     pub object: Object,
     /// How many items it holds.
     pub items: u64,

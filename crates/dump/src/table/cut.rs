@@ -29,7 +29,6 @@ pub(super) struct Log {
     number: u64,
     object_bytes: usize,
     frames: Vec<u8>,
-    lengths: Vec<u64>,
     items: u64,
 }
 
@@ -38,7 +37,6 @@ pub(super) struct Log {
 pub(super) struct Cut {
     number: u64,
     frames: Bytes,
-    lengths: Vec<u64>,
     items: u64,
     state: Checkpoint,
 }
@@ -47,7 +45,7 @@ impl Log {
     /// The log after the checkpoint `state`, which leaves `number` to the next one.
     pub(super) fn after(state: Checkpoint, number: u64, scan: &Scan) -> Self {
         let object_bytes = usize::try_from(scan.object_bytes).unwrap_or(usize::MAX).max(1);
-        Self { state, number, object_bytes, frames: Vec::new(), lengths: Vec::new(), items: 0 }
+        Self { state, number, object_bytes, frames: Vec::new(), items: 0 }
     }
 
     /// Appends the next object of the journal, which lies at `location`.
@@ -63,7 +61,6 @@ impl Log {
                 self.frames.reserve_exact(bytes.len().max(GROWTH.min(self.object_bytes)));
             }
             self.frames.extend_from_slice(bytes);
-            self.lengths.push(entry.frame);
         }
         self.state.journal += 1;
         Ok(())
@@ -83,7 +80,6 @@ impl Log {
         Cut {
             number,
             frames: std::mem::take(&mut self.frames).into(),
-            lengths: std::mem::take(&mut self.lengths),
             items: std::mem::take(&mut self.items),
             state,
         }
@@ -100,12 +96,12 @@ impl Cut {
         scan: &Scan,
         algorithm: Algorithm,
     ) -> Result<Checkpoint> {
-        let Self { number, frames, lengths, items, mut state } = self;
+        let Self { number, frames, items, mut state } = self;
         let range = state.range;
         if !frames.is_empty() {
             let number = state.objects.len() as u64;
             let location = place.at(&layout::data(range, number, algorithm));
-            let object = described(location.clone(), frames.clone(), lengths).await?;
+            let object = described(location.clone(), frames.clone()).await?;
             // Whether it is there already does not matter, and the job may not read its data.
             store.put(&location, "application/octet-stream", frames).await?;
             tracing::info!(key = object.key, bytes = object.bytes, items, "data object complete");
@@ -124,14 +120,14 @@ impl Cut {
 }
 
 /// Hashes an object on a thread for blocking work.
-async fn described(location: ObjectLocation, body: Bytes, segments: Vec<u64>) -> Result<Object> {
+async fn described(location: ObjectLocation, body: Bytes) -> Result<Object> {
     let work = move || Object {
         bucket: location.bucket,
         key: location.key,
         bytes: body.len() as u64,
         sha256: hex::encode(Sha256::digest(&body)),
         crc64nvme: BASE64_STANDARD.encode(crc::of(&body).to_be_bytes()),
-        segments,
+        segments: Vec::new(),
     };
     tokio::task::spawn_blocking(work).await.map_err(broke_down)
 }

@@ -65,10 +65,7 @@ async fn a_data_object_is_what_its_checkpoint_says() {
     let data = memory.object("b", "d/data/00000-000000.json").unwrap();
     assert_eq!(data.content, "1\n2\n3\n4\n5\n6\n");
     let [only] = state.objects.as_slice() else { panic!("{state:?}") };
-    assert_eq!(
-        (only.object.bytes, only.items, only.object.segments.as_slice()),
-        (12, 6, &[4, 8][..])
-    );
+    assert_eq!((only.object.bytes, only.items, only.object.segments.len()), (12, 6, 0));
     assert_eq!(only.object.sha256, hex::encode(Sha256::digest(&data.content)));
     assert_eq!(only.object.crc64nvme, BASE64_STANDARD.encode(data.crc64nvme.to_be_bytes()));
     let segment = &state.segments[0];

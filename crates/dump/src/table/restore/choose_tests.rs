@@ -1,5 +1,5 @@
 use autodump_core::ErrorClass;
-use autodump_core::ports::{Listed, ObjectLocation};
+use autodump_core::ports::{Listed, ListedPage, ObjectLocation};
 use autodump_core::table::definition::Definition;
 use autodump_core::testing::MemoryStore;
 
@@ -19,8 +19,8 @@ impl ObjectReader for Sized {
         MemoryStore::default().get(location, range).await
     }
 
-    async fn list(&self, _: &str, _: &str) -> Result<Vec<Listed>> {
-        Ok(self.0.clone())
+    async fn page(&self, _: &str, _: &str, _: Option<&str>) -> Result<ListedPage> {
+        Ok(ListedPage { objects: self.0.clone(), next: None })
     }
 }
 
