@@ -1,4 +1,4 @@
-import { Annotations, Duration } from 'aws-cdk-lib';
+import { Annotations, Duration, Tokenization } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -40,6 +40,9 @@ export interface PlannerProps extends HandlerProps {
   readonly backups: BackupAccess;
   /** The key that is named in each upload to `bucket`. */
   readonly encryptionKey?: kms.IKey;
+  /** How many vCPUs the jobs that run at once have together, and how long one may take. */
+  readonly maxvCpus: number;
+  readonly dumpTimeout: Duration;
 }
 
 /** Finds the targets by their tags, and starts an execution for the next run of each. */
@@ -92,6 +95,8 @@ export function makePlanner(scope: Construct, id: string, props: PlannerProps): 
     environment: {
       AUTODUMP_BUCKET: bucket.bucketName,
       AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      AUTODUMP_MAX_VCPUS: Tokenization.stringifyNumber(props.maxvCpus),
+      AUTODUMP_DUMP_TIMEOUT: `${Math.ceil(props.dumpTimeout.toSeconds({ integral: false }))}`,
       ...(encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {}),
       ...sourcesVariable(scope, props),
     },

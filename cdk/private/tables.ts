@@ -92,9 +92,13 @@ export class Tables {
     ];
   }
 
-  /** The items of a target. */
+  /** The items of a target, and whether it is still the same table. */
   scan(): iam.PolicyStatement[] {
-    return [allow(['dynamodb:Scan'], this.tables, this.isTarget()), ...this.useKeys(READ_KEY)];
+    return [
+      allow(['dynamodb:DescribeTable'], this.tables),
+      allow(['dynamodb:Scan'], this.tables, this.isTarget()),
+      ...this.useKeys(READ_KEY),
+    ];
   }
 
   /** Makes a table, or writes into one whose tag says that it may be. */

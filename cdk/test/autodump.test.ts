@@ -123,6 +123,16 @@ describe('the functions', () => {
     expect(names('plans')).toEqual(environment.planner.sort());
   });
 
+  test('of which the planner knows how many jobs run at once, and how long', () => {
+    const limits = (made: Template): unknown[] => {
+      const { Variables } = byDescription(made, 'plans').Environment;
+      return [Variables.AUTODUMP_MAX_VCPUS, Variables.AUTODUMP_DUMP_TIMEOUT];
+    };
+    expect(limits(template())).toEqual(['64', '86400']);
+    const set = template({ maxvCpus: 16, dumpTimeout: Duration.minutes(90) });
+    expect(limits(set)).toEqual(['16', '5400']);
+  });
+
   test('have what is optional in the contract where there are sources and a key', () => {
     const made = template((stack) => ({
       encryptionKey: new kms.Key(stack, 'Key'),

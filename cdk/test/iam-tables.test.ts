@@ -130,7 +130,14 @@ describe('the dumper', () => {
     expect(of('JobRole', 'dynamodb:Scan')).toMatchObject([
       { resources: [TABLE], condition: IS_SOURCE },
     ]);
-    expect(services('JobRole', 'dynamodb')).toEqual(['dynamodb:Scan']);
+    expect(services('JobRole', 'dynamodb')).toEqual(['dynamodb:DescribeTable', 'dynamodb:Scan']);
+  });
+
+  test('is told that a table is gone, not that it is forbidden', () => {
+    expect(of('JobRole', 'dynamodb:DescribeTable')).toMatchObject([{ resources: [TABLE] }]);
+    expect(of('JobRole', 'dynamodb:DescribeTable').map(({ condition }) => condition)).toEqual([
+      undefined,
+    ]);
   });
 
   test('reads and deletes its own state, and of backups reads the manifests of exports', () => {

@@ -16,6 +16,10 @@ pub const NAME: &str = "AUTODUMP_NAME";
 pub const BUCKET: &str = "AUTODUMP_BUCKET";
 /// The KMS key that goes with this bucket; it need not be set.
 pub const KMS_KEY_ARN: &str = "AUTODUMP_KMS_KEY_ARN";
+/// How many vCPUs all jobs that run at once have together.
+pub const MAX_VCPUS: &str = "AUTODUMP_MAX_VCPUS";
+/// After how many seconds an attempt of a dump is ended.
+pub const DUMP_TIMEOUT: &str = "AUTODUMP_DUMP_TIMEOUT";
 /// The state machine that the scanner starts.
 pub const STATE_MACHINE_ARN: &str = "AUTODUMP_STATE_MACHINE_ARN";
 /// What AutoDump's tags begin with.
@@ -40,6 +44,18 @@ pub fn setting(name: &str) -> Result<String> {
         Error::new(
             ErrorClass::Configuration,
             format!("the environment variable {name} is not set"),
+            "The construct sets it: deploy again",
+        )
+    })
+}
+
+/// A setting that has to be there, and to be a number of at least 1.
+pub fn number(name: &str) -> Result<u32> {
+    let text = setting(name)?;
+    text.trim().parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+        Error::new(
+            ErrorClass::Configuration,
+            format!("the environment variable {name} is {text:?}, not a number of at least 1"),
             "The construct sets it: deploy again",
         )
     })
@@ -120,7 +136,10 @@ mod tests {
             serde_json::from_str(include_str!("../../contract/environment.json")).unwrap();
         assert_eq!(golden["scanner"], serde_json::json!([NAME, TAG_PREFIX, STATE_MACHINE_ARN]));
         assert_eq!(golden["hash"], serde_json::json!([TAG_PREFIX]));
-        assert_eq!(golden["planner"], serde_json::json!([BUCKET, TAG_PREFIX]));
+        assert_eq!(
+            golden["planner"],
+            serde_json::json!([BUCKET, TAG_PREFIX, MAX_VCPUS, DUMP_TIMEOUT])
+        );
         let optional = &golden["optional"];
         for function in ["scanner", "hash"] {
             assert_eq!(optional[function], serde_json::json!([source::VARIABLE]));

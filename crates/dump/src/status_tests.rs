@@ -218,6 +218,7 @@ fn plan(run: &Run) -> String {
         execution_arn: run.arn.clone(),
         planned_at: at("08:00"),
         verify: Level::None,
+        table_id: None,
         replica: None,
         method: Method::Export(Export { client_token: "t".to_owned() }),
         definition: Value::Null,

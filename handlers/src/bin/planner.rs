@@ -1,6 +1,6 @@
 //! The Lambda function that decides how a table is read, and starts and follows its export.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use autodump_aws::config::SdkConfig;
 use autodump_aws::dynamodb::{Control, Tables};
@@ -11,12 +11,14 @@ use autodump_core::hash::TagHash;
 use autodump_core::ports::TargetSource;
 use autodump_core::source::Source;
 use autodump_core::table::choose::Wanted;
+use autodump_core::table::forecast::{Limits, hours};
 use autodump_core::table::planner::{PlanRequest, Planned, Planner, Request};
 use autodump_core::tags::{self, Kind, Options, TagPrefix};
 use autodump_core::targets::Targets;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_handlers::{
-    BUCKET, Ended, KMS_KEY_ARN, log_as_json, optional, setting, sources, store_options, tag_prefix,
+    BUCKET, DUMP_TIMEOUT, Ended, KMS_KEY_ARN, MAX_VCPUS, log_as_json, number, optional, setting,
+    sources, store_options, tag_prefix,
 };
 use chrono::{DateTime, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -30,11 +32,14 @@ struct Plans {
     bucket: String,
     kms_key: Option<String>,
     prefix: TagPrefix,
+    limits: Limits,
 }
 
 impl Plans {
     fn from_environment() -> Result<Self, Ended> {
         let (prefix, bucket, sources) = (tag_prefix()?, setting(BUCKET)?, sources()?);
+        let time = Duration::from_secs(number(DUMP_TIMEOUT)?.into());
+        let limits = Limits { vcpus: number(MAX_VCPUS)?, time };
         let config = config::of_function();
         Ok(Self {
             targets: source::targets(&config, sources.clone()),
@@ -44,6 +49,7 @@ impl Plans {
             sources,
             bucket,
             prefix,
+            limits,
         })
     }
 
@@ -85,7 +91,22 @@ impl Plans {
             exportArn = planned.export_arn,
             "planned"
         );
+        self.warn(&request.resource_arn, &planned);
         Ok(planned)
+    }
+
+    /// Says so if the scan is so slow that its jobs may not come to their end in time.
+    fn warn(&self, table: &str, planned: &Planned) {
+        let Some(forecast) = planned.forecast.filter(|one| self.limits.is_tight(one)) else {
+            return;
+        };
+        tracing::warn!(
+            resourceArn = table,
+            hoursOfJob = hours(forecast.job),
+            hoursInAll = hours(forecast.all),
+            hoursOfDumpTimeout = hours(self.limits.time),
+            "at the pace that max-read-percent allows, each job needs more than half of its time"
+        );
     }
 
     /// What the table's tags ask for as they are now, and their hash.
@@ -121,7 +142,8 @@ impl Plans {
 
     fn planner<'a>(&'a self, tables: &'a Control) -> Planner<'a, Control, S3Store> {
         let Self { store, bucket, kms_key, .. } = self;
-        Planner { tables, store, bucket, kms_key: kms_key.as_deref() }
+        let (kms_key, limits) = (kms_key.as_deref(), Some(self.limits));
+        Planner { tables, store, bucket, kms_key, limits }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The content of one table.
 
+use autodump_core::table::planner::table_id;
 use autodump_core::table::ports::{Answer, PageRequest, TableReader, TableWriter};
 use autodump_core::{Error, ErrorClass, Result};
 use aws_config::SdkConfig;
@@ -9,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
 
 use super::exchange::Reply;
-use super::{Failure, ask, for_content};
+use super::{Failure, ask, call, for_content};
 use crate::failure::failure;
 
 /// The most items that `BatchWriteItem` takes.
@@ -17,6 +18,7 @@ const BATCH: usize = 25;
 
 const READING_REFUSED: &str =
     "Let the job's role do dynamodb:Scan on the table, and use the table's KMS key";
+const DESCRIBING_REFUSED: &str = "Let the job's role do dynamodb:DescribeTable on the table";
 const WRITING_REFUSED: &str =
     "Let the job's role do dynamodb:BatchWriteItem on the table, and use the table's KMS key";
 const REJECTED: &str = "Look at the table's state and at its KMS key";
@@ -70,6 +72,23 @@ impl TableReader for Table {
     async fn page(&self, request: &PageRequest) -> Result<Answer<Bytes>> {
         self.ask("Scan", scan(&self.name, request), READING_REFUSED).await
     }
+
+    async fn id(&self) -> Result<Option<String>> {
+        const OPERATION: &str = "DescribeTable";
+        let Self { client, name } = self;
+        let body = format!("{{\"TableName\":{}}}", quoted(name));
+        let body = match call(client, OPERATION, body.into()).await {
+            Ok(Some(Reply::Body(body))) => body,
+            Ok(_) => return Err(lost(OPERATION, name)),
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(explained(OPERATION, name, error, DESCRIBING_REFUSED)),
+        };
+        let described = serde_json::from_slice(&body).map_err(|error| {
+            let what = format!("{OPERATION} on table {name}: the answer is no JSON: {error}");
+            Error::new(ErrorClass::Source, what, "Look at what stands between here and AWS")
+        })?;
+        Ok(table_id(&described))
+    }
 }
 
 impl TableWriter for Table {
@@ -120,11 +139,8 @@ fn quoted(text: &str) -> String {
 /// Of class configuration is only what a person has to change before the table can be read or
 /// written at all: that it is not there, or does not take such items.
 fn explained(operation: &str, table: &str, error: Failure, refused: &str) -> Error {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    let (gone, unfit) = (
-        code == "ResourceNotFoundException",
-        code == "ValidationException" && operation == "BatchWriteItem",
-    );
+    let gone = is_gone(&error);
+    let unfit = code(&error) == "ValidationException" && operation == "BatchWriteItem";
     let error = failure(&format!("{operation} on table {table}"), error, refused, REJECTED);
     let (class, hint) = match error.class() {
         _ if gone => (ErrorClass::Configuration, "The table is not there any more"),
@@ -133,6 +149,14 @@ fn explained(operation: &str, table: &str, error: Failure, refused: &str) -> Err
         _ => return error,
     };
     Error::new(class, error.what(), hint)
+}
+
+fn is_gone(error: &Failure) -> bool {
+    code(error) == "ResourceNotFoundException"
+}
+
+fn code(error: &Failure) -> &str {
+    error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
 fn lost(operation: &str, table: &str) -> Error {

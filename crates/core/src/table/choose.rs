@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::forecast::Limits;
 use super::options::{Replica, TableOptions};
 use super::plan::{Export, Method, Scan};
 use crate::compression::{Algorithm, Compression};
@@ -22,9 +23,13 @@ const ONE_SEGMENT: u64 = 4 * MIB;
 const RANGE: u64 = 200 * GIB;
 /// How many segments a job reads at once for each of its vCPUs, and at most.
 const AT_ONCE: (u32, u32) = (16, 64);
-/// How large data objects are at least, and how many there are at most, as far as memory allows.
+/// How large data objects are at least.
 const OBJECT: u64 = 32 * MIB;
-const OBJECTS: u64 = 20_000;
+/// How many data objects there are at most, as far as memory allows, besides the last one of each
+/// range. `ImportTable` takes 50,000.
+const OBJECTS: u64 = 40_000;
+/// Tenths of a byte that JSON has for a byte that DynamoDB counts, some more than was measured.
+const JSON_TENTHS: u64 = 14;
 /// What share of provisioned capacity a scan takes where nothing else is asked for.
 const USUAL_PERCENT: u8 = 50;
 
@@ -123,9 +128,14 @@ impl Facts {
     }
 }
 
-/// The method for a run. `token` makes two requests for an export the same one. Fails only if
-/// an export is asked for that cannot be.
-pub fn method(wanted: &Wanted, facts: &Facts, token: &str) -> Result<Method> {
+/// The method for a run, within the deployment's limits where there are any. `token` makes two
+/// requests for an export the same one. Fails only if an export is asked for that cannot be.
+pub fn method(
+    wanted: &Wanted,
+    facts: &Facts,
+    limits: Option<Limits>,
+    token: &str,
+) -> Result<Method> {
     let who = wanted.method.unwrap_or(if facts.recoverable { Who::Export } else { Who::Scan });
     match who {
         Who::Export if facts.recoverable => {
@@ -136,18 +146,21 @@ pub fn method(wanted: &Wanted, facts: &Facts, token: &str) -> Result<Method> {
             "the tag method asks for an export, but the table has no point-in-time recovery",
             "Switch it on for the table, or set the tag to scan or auto",
         )),
-        Who::Scan => Ok(Method::Scan(scan(wanted, facts))),
+        Who::Scan => Ok(Method::Scan(scan(wanted, facts, limits))),
     }
 }
 
-fn scan(wanted: &Wanted, facts: &Facts) -> Scan {
+fn scan(wanted: &Wanted, facts: &Facts, limits: Option<Limits>) -> Scan {
     let at_once = (wanted.vcpu * AT_ONCE.0).min(AT_ONCE.1);
     let least = at_once.max(wanted.jobs.unwrap_or_default());
     let segments = wanted.segments.unwrap_or_else(|| segments(facts.bytes, least));
     let ranges = wanted.jobs.unwrap_or_else(|| limited(facts.bytes.div_ceil(RANGE)));
+    let ranges = ranges.clamp(1, segments);
+    let parallel = limits.map(|limits| (limits.vcpus / wanted.vcpu.max(1)).clamp(1, ranges));
     Scan {
         segments,
-        ranges: ranges.clamp(1, segments),
+        ranges,
+        parallel,
         at_once,
         consistent: wanted.consistent,
         units_per_second: units_per_second(wanted.max_read_percent, facts),
@@ -177,11 +190,12 @@ fn units_per_second(percent: Option<u8>, facts: &Facts) -> Option<f64> {
     Some(f64::from(units) * f64::from(percent) / 100.0)
 }
 
-/// A job holds two of them in memory. Compressed, items are a quarter of what DynamoDB counts,
-/// or less.
+/// A job holds two of them in memory: at most a quarter of it. Nobody knows how well the items
+/// can be compressed, so the size is one that does not depend on it.
 fn object_bytes(bytes: u64, memory_mib: u32) -> u64 {
     let most = (u64::from(memory_mib) * MIB / 8).max(OBJECT);
-    (bytes / 4 / OBJECTS).next_power_of_two().clamp(OBJECT, most)
+    let json = bytes.saturating_mul(JSON_TENTHS) / 10;
+    json.div_ceil(OBJECTS).next_power_of_two().clamp(OBJECT, most)
 }
 
 #[cfg(test)]

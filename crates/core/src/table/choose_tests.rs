@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -21,7 +23,11 @@ fn wanted() -> Wanted {
 }
 
 fn scan_of(wanted: &Wanted, facts: &Facts) -> Scan {
-    match method(wanted, facts, "token").unwrap() {
+    within(None, wanted, facts)
+}
+
+fn within(limits: Option<Limits>, wanted: &Wanted, facts: &Facts) -> Scan {
+    match method(wanted, facts, limits, "token").unwrap() {
         Method::Scan(scan) => scan,
         Method::Export(export) => panic!("{export:?}"),
     }
@@ -32,11 +38,11 @@ fn a_table_that_can_be_exported_is_unless_a_scan_is_asked_for() {
     let recoverable = Facts { recoverable: true, ..Facts::default() };
     let export = Method::Export(Export { client_token: "token".to_owned() });
     let by = |who| Wanted { method: Some(who), ..wanted() };
-    assert_eq!(method(&wanted(), &recoverable, "token").unwrap(), export);
-    assert_eq!(method(&by(Who::Export), &recoverable, "token").unwrap(), export);
+    assert_eq!(method(&wanted(), &recoverable, None, "token").unwrap(), export);
+    assert_eq!(method(&by(Who::Export), &recoverable, None, "token").unwrap(), export);
     assert_eq!(scan_of(&by(Who::Scan), &recoverable).ranges, 1);
     assert_eq!(scan_of(&wanted(), &Facts::default()).ranges, 1);
-    let error = method(&by(Who::Export), &Facts::default(), "token").unwrap_err();
+    let error = method(&by(Who::Export), &Facts::default(), None, "token").unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
     assert!(error.what().contains("point-in-time recovery"), "{error}");
 }
@@ -121,6 +127,24 @@ fn facts_are_read_from_descriptions() {
     }
 }
 
+#[test]
+fn as_many_jobs_run_at_once_as_there_are_processors_for() {
+    let facts = Facts { bytes: 93_200 * GIB, ..Facts::default() };
+    let limits = |vcpus| Some(Limits { vcpus, time: Duration::from_hours(24) });
+    for (vcpus, vcpu, jobs, parallel) in [
+        (64, 1, None, 64),
+        (64, 4, None, 16),
+        (3, 8, None, 1),
+        (64, 1, Some(2), 2),
+        (1000, 1, None, 466),
+    ] {
+        let wanted = Wanted { jobs, vcpu, ..wanted() };
+        let scan = within(limits(vcpus), &wanted, &facts);
+        assert_eq!(scan.parallel, Some(parallel), "{vcpus} {vcpu} {jobs:?}");
+    }
+    assert_eq!(within(None, &wanted(), &facts).parallel, None);
+}
+
 proptest! {
     /// What `ImportTable` takes at most, and what two objects may take of the job's memory.
     #[test]
@@ -128,11 +152,14 @@ proptest! {
         bytes in 0..200 * TIB, vcpu in prop::sample::select(vec![1u32, 2, 4, 8])
     ) {
         let wanted = Wanted { vcpu, memory_mib: vcpu * 2048, ..wanted() };
-        let size = scan_of(&wanted, &Facts { bytes, ..Facts::default() }).object_bytes;
+        let memory = u64::from(wanted.memory_mib) * MIB;
+        let scan = scan_of(&wanted, &Facts { bytes, ..Facts::default() });
+        let size = scan.object_bytes;
         prop_assert!(size >= OBJECT);
-        prop_assert!(size * 2 <= u64::from(wanted.memory_mib) * MIB / 4);
-        if bytes <= 15 * TIB {
-            prop_assert!(bytes / 4 / size < 50_000);
+        prop_assert!(size * 2 <= memory / 4);
+        // Not compressed at all; each range ends with one that is not full.
+        if size * 8 < memory || bytes <= 7 * TIB {
+            prop_assert!(bytes / 10 * 14 / size + u64::from(scan.ranges) < 50_000);
         }
     }
 }

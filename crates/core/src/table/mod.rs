@@ -7,6 +7,7 @@ pub mod calls;
 pub mod choose;
 pub mod definition;
 pub mod description;
+pub mod forecast;
 pub mod layout;
 pub mod manifest;
 pub mod number;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::{Error, ErrorClass, Result};
 use crate::hash::TagHash;
 use crate::verification::Level;
 
@@ -17,6 +18,10 @@ pub struct Plan {
     pub version: u32,
     /// The table's ARN.
     pub resource_arn: String,
+    /// What DynamoDB calls this very table: another one of the same name has another id. Missing
+    /// where it was not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<String>,
     /// The hash of the tags that the plan was made from.
     pub tag_hash: TagHash,
     /// When the run was to start, by the schedule.
@@ -34,6 +39,27 @@ pub struct Plan {
     pub method: Method,
     /// The table's whole definition, as `table.json` will hold it.
     pub definition: Value,
+}
+
+impl Plan {
+    /// Whether a table with this id is the one that was planned, as far as both ids are known.
+    /// Another one is an error of class [`ErrorClass::Configuration`].
+    pub fn check_table_id(&self, found: Option<&str>) -> Result<()> {
+        let (Some(planned), Some(found)) = (self.table_id.as_deref(), found) else { return Ok(()) };
+        if planned == found {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorClass::Configuration,
+            format!(
+                "the table {} was deleted and made again while it was backed up: its id is \
+                 {found}, and the plan is of {planned}",
+                self.resource_arn
+            ),
+            "Start another run; one of a request needs a bucket-prefix that nothing is below. \
+             What this run has read is no backup",
+        ))
+    }
 }
 
 /// How a table is read.
@@ -62,6 +88,9 @@ pub struct Scan {
     pub segments: u32,
     /// How many jobs divide the segments: 1 to 10,000, at most `segments`.
     pub ranges: u32,
+    /// How many of the jobs run at once, at most; missing where it is not known: all of them then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
     /// How many segments a job reads at once.
     pub at_once: u32,
     /// Read what was written last, at twice the price.
@@ -80,6 +109,20 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// How many of the jobs run at once, at most.
+    #[must_use]
+    pub fn jobs_at_once(&self) -> u32 {
+        let all = self.ranges.max(1);
+        self.parallel.map_or(all, |parallel| parallel.clamp(1, all))
+    }
+
+    /// The most that one job may take of the table's read capacity, in units a second: an equal
+    /// share for each of those that run at once.
+    #[must_use]
+    pub fn units_per_job(&self) -> Option<f64> {
+        Some(self.units_per_second? / f64::from(self.jobs_at_once()))
+    }
+
     /// The segments of a range: consecutive, and as many as another's or one more.
     #[must_use]
     pub fn segments_of(&self, range: u32) -> Range<u32> {
@@ -101,6 +144,7 @@ mod tests {
         Scan {
             segments,
             ranges,
+            parallel: None,
             at_once: 8,
             consistent: false,
             units_per_second: None,
@@ -129,5 +173,23 @@ mod tests {
             prop_assert_eq!(next, segments);
             prop_assert!(least >= 1 && most - least <= 1);
         }
+    }
+
+    #[test]
+    fn the_share_is_divided_among_the_jobs_that_run_at_once() {
+        for (ranges, parallel, at_once) in
+            [(466, Some(64), 64), (3, Some(64), 3), (466, None, 466), (1, Some(0), 1)]
+        {
+            let scan = Scan { parallel, units_per_second: Some(640.0), ..scan(1000, ranges) };
+            assert_eq!(scan.jobs_at_once(), at_once, "{ranges} {parallel:?}");
+            assert_eq!(scan.units_per_job(), Some(640.0 / f64::from(at_once)));
+        }
+    }
+
+    #[test]
+    fn a_scan_of_an_earlier_plan_is_read() {
+        let before = r#"{"segments":4,"ranges":2,"atOnce":8,"consistent":false,
+            "compression":"zstd:1","objectBytes":1,"itemBytes":0,"items":0}"#;
+        assert_eq!(serde_json::from_str::<Scan>(before).unwrap(), scan(4, 2));
     }
 }

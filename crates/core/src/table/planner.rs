@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::arn::TableArn;
 use super::choose::{Facts, Wanted, method};
+use super::forecast::{Forecast, Limits};
 use super::manifest::ENGINE;
 use super::plan::{Export, Method, Plan};
 use super::ports::{Called, TableService};
@@ -76,6 +77,9 @@ pub struct Planned {
     /// The input of the restore into the replica, if there is to be one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<Value>,
+    /// How long the scan takes at least, where its pace is limited. Nobody but the log is told.
+    #[serde(skip)]
+    pub forecast: Option<Forecast>,
 }
 
 /// How far an export is.
@@ -96,6 +100,8 @@ pub struct Planner<'a, T, S> {
     pub bucket: &'a str,
     /// The KMS key that exports to it are encrypted with, where one is given.
     pub kms_key: Option<&'a str>,
+    /// What the deployment gives its jobs; nothing is known of one that runs by hand.
+    pub limits: Option<Limits>,
 }
 
 /// Where a run of a table puts everything, with a closing slash: the same for all of its jobs.
@@ -134,6 +140,9 @@ fn odd(what: String) -> Error {
 impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
     /// Plans the run, or finds the plan that was made before in its directory: the first one
     /// holds, whatever becomes of the table and its tags. An export is started, or found.
+    ///
+    /// A scan that cannot come to its end within the limits is an error of class
+    /// [`ErrorClass::Configuration`], and no plan is put.
     pub async fn plan(
         &self,
         request: &PlanRequest,
@@ -146,15 +155,20 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             Error::new(ErrorClass::Configuration, what, "Start the run of a table")
         })?;
         let plan = self.made(request, &arn, wanted, now).await?;
+        if let (Method::Scan(scan), Some(limits)) = (&plan.method, self.limits) {
+            limits.check(scan, &plan.resource_arn)?;
+        }
         let plan = self.kept(directory, plan).await?;
         let replica = plan.replica.as_ref().map(|to| self.replica(to, directory));
         match &plan.method {
             Method::Scan(scan) => {
-                Ok(Planned { method: "scan", ranges: scan.ranges, export_arn: None, replica })
+                let (ranges, forecast) = (scan.ranges, Forecast::of(scan));
+                Ok(Planned { method: "scan", ranges, export_arn: None, replica, forecast })
             }
             Method::Export(export) => {
                 let arn = self.export(&plan, export, directory).await?;
-                Ok(Planned { method: "export", ranges: 1, export_arn: Some(arn), replica })
+                let (export_arn, forecast) = (Some(arn), None);
+                Ok(Planned { method: "export", ranges: 1, export_arn, replica, forecast })
             }
         }
     }
@@ -193,13 +207,14 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
         Ok(Plan {
             version: VERSION,
             resource_arn: request.resource_arn.clone(),
+            table_id: table_id(&described),
             tag_hash: request.tag_hash.clone(),
             scheduled_for: request.start,
             execution_arn: request.execution_arn.clone(),
             planned_at: now,
             verify: wanted.verify,
             replica,
-            method: method(wanted, &facts, &token(&request.execution_arn))?,
+            method: method(wanted, &facts, self.limits, &token(&request.execution_arn))?,
             definition,
         })
     }
@@ -281,6 +296,12 @@ fn replica_name(wanted: &Wanted, arn: &TableArn, execution_arn: &str) -> Result<
 /// The request's token: the same for each request of one execution.
 fn token(execution_arn: &str) -> String {
     hex::encode(&Sha256::digest(execution_arn)[..16])
+}
+
+/// The id in an answer of `DescribeTable`.
+#[must_use]
+pub fn table_id(described: &Value) -> Option<String> {
+    described["Table"]["TableId"].as_str().map(str::to_owned)
 }
 
 fn check_status(name: &str, described: &Value) -> Result<()> {

@@ -1,8 +1,10 @@
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::*;
 use crate::table::choose::Who;
 use crate::table::options::Replica;
+use crate::table::ports::TableWriter as _;
 use crate::testing::{MemoryStore, MemoryTables};
 use crate::verification::Level;
 
@@ -44,18 +46,37 @@ struct Tables {
 
 impl Tables {
     async fn new(described: Value) -> Self {
+        Self { described, ..Self::made(json!({"BillingMode": "PAY_PER_REQUEST"})).await }
+    }
+
+    async fn made(billing: Value) -> Self {
         let tables = MemoryTables::new("eu-central-1", "111122223333");
-        let create = json!({
+        let mut create = json!({
             "TableName": "orders",
             "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
             "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-            "BillingMode": "PAY_PER_REQUEST",
         });
+        create.as_object_mut().unwrap().extend(billing.as_object().unwrap().clone());
         tables.dynamodb("CreateTable", create).await.unwrap();
         for _ in 0..3 {
             tables.dynamodb("DescribeTable", json!({"TableName": "orders"})).await.unwrap();
         }
-        Self { memory: tables, exports: Mutex::default(), described }
+        Self { memory: tables, exports: Mutex::default(), described: Value::Null }
+    }
+
+    /// A table with one provisioned unit and 400 items.
+    async fn slow() -> Self {
+        let throughput = json!({"ReadCapacityUnits": 1, "WriteCapacityUnits": 1});
+        let tables = Self::made(json!({"BillingMode": "PROVISIONED",
+            "ProvisionedThroughput": throughput}))
+        .await;
+        let items: Vec<_> = (0..400).map(|n| json!({"id": {"S": n.to_string()}})).collect();
+        let writer = tables.memory.writer("orders");
+        for items in items.chunks(25) {
+            let items: Vec<_> = items.iter().map(|item| item.to_string().into()).collect();
+            writer.write(&items).await.unwrap();
+        }
+        tables
     }
 
     async fn recoverable(self) -> Self {
@@ -85,7 +106,7 @@ impl TableService for Tables {
 }
 
 fn planner<'a>(tables: &'a Tables, store: &'a MemoryStore) -> Planner<'a, Tables, MemoryStore> {
-    Planner { tables, store, bucket: BUCKET, kms_key: None }
+    Planner { tables, store, bucket: BUCKET, kms_key: None, limits: None }
 }
 
 fn now() -> DateTime<Utc> {
@@ -110,6 +131,7 @@ async fn the_first_plan_holds() {
     let plan = read_plan(&store, BUCKET, &request().directory()).await.unwrap();
     assert_eq!((plan.planned_at, &plan.resource_arn), (now(), &request().resource_arn));
     assert_eq!(plan.definition["create"]["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(plan.table_id.as_deref(), Some("0f1e2d3c-0001"));
     // Another one that asks later, for something else.
     let other = Wanted { segments: Some(9), ..wanted(None) };
     planned(&planner, &request(), &other, now() + chrono::Duration::hours(1)).await.unwrap();
@@ -187,6 +209,30 @@ async fn nothing_is_written_for_a_table_that_cannot_be_read() {
     let error = planned(&planner, &secret, &wanted(None), now()).await.unwrap_err();
     assert!(error.what().contains("is no ARN of a table"), "{error}");
     assert_eq!(store.keys(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_scan_that_cannot_end_in_time_is_refused() {
+    let (tables, store) = (Tables::slow().await, MemoryStore::default());
+    let limits = |seconds| Some(Limits { vcpus: 64, time: Duration::from_secs(seconds) });
+    let wanted = Wanted { max_read_percent: Some(1), ..wanted(Some(Who::Scan)) };
+    // 40,000 bytes are 4.9 units, at 0.01 a second.
+    let short = Planner { limits: limits(480), ..planner(&tables, &store) };
+    let error = planned(&short, &request(), &wanted, now()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.what().contains("0.01 read units a second"), "{error}");
+    assert!(error.what().contains(&request().resource_arn), "{error}");
+    assert_eq!(store.keys(), Vec::<String>::new());
+    let long = Planner { limits: limits(600), ..planner(&tables, &store) };
+    let answer = planned(&long, &request(), &wanted, now()).await.unwrap();
+    let forecast = answer.forecast.unwrap();
+    assert_eq!(forecast.job.as_secs(), 488);
+    assert!(limits(600).unwrap().is_tight(&forecast));
+    let answer = serde_json::to_value(&answer).unwrap();
+    assert_eq!(answer, golden()["plan"]["answers"][0], "the state machine is told no more");
+    let plan = read_plan(&store, BUCKET, &request().directory()).await.unwrap();
+    let Method::Scan(scan) = plan.method else { panic!("{plan:?}") };
+    assert_eq!(scan.parallel, Some(1));
 }
 
 #[tokio::test]

@@ -38,6 +38,10 @@ pub enum Answer<T> {
 pub trait TableReader: Send + Sync {
     /// The body of `Scan`'s answer, whole and as it came: its CRC-32 has been checked.
     fn page(&self, request: &PageRequest) -> impl Future<Output = Result<Answer<Bytes>>> + Send;
+
+    /// The table's `TableId`: one that was made again under the same name has another. `None` where
+    /// the table is not there, or the service does not tell. Throttling is waited out within.
+    fn id(&self) -> impl Future<Output = Result<Option<String>>> + Send;
 }
 
 /// Writes one table.

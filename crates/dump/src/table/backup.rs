@@ -1,5 +1,8 @@
 //! One job of a run: it reads a range, or ends the run.
 
+use std::future::pending;
+use std::pin::pin;
+
 use autodump_core::ports::{ObjectReader, ObjectWriter};
 use autodump_core::table::manifest::TableManifest;
 use autodump_core::table::plan::{Method, Scan};
@@ -11,6 +14,7 @@ use super::exported::{Exported, exported};
 use super::finish::{Finish, Found};
 use super::range::{self, RangeJob};
 use super::summary::summarise;
+use crate::output::interrupted;
 use crate::sweep::sweep;
 
 /// What a job does of a run.
@@ -25,7 +29,9 @@ pub enum Part {
 /// Does a job's part of a run. Gives the manifest if the run has come to its end with it.
 ///
 /// It may be done again after any failure: what was read before is not read again. `stop` ends
-/// it within seconds.
+/// it within seconds: with an error of class [`ErrorClass::Interrupted`] as long as there is no
+/// manifest. A table that is not the one that was planned is of class
+/// [`ErrorClass::Configuration`].
 pub async fn run<T, S>(
     table: &T,
     store: &S,
@@ -38,19 +44,47 @@ where
     T: TableReader,
     S: ObjectReader + ObjectWriter,
 {
+    let mut stop = pin!(stop);
+    let done = tokio::select! {
+        biased;
+        () = &mut stop => {
+            Err(interrupted("before the run came to its end; the next attempt goes on where it was"))
+        }
+        done = to_the_manifest(table, store, finish, part, now) => done,
+    }?;
+    if done.is_some() && matches!(finish.plan.method, Method::Scan(_)) {
+        tokio::select! {
+            biased;
+            () = stop => tracing::info!("asked to stop: the journals of this run stay in the bucket"),
+            () = tidy(store, finish) => {}
+        }
+    }
+    Ok(done)
+}
+
+async fn to_the_manifest<T, S>(
+    table: &T,
+    store: &S,
+    finish: &Finish<'_>,
+    part: Part,
+    now: impl Fn() -> DateTime<Utc> + Send + Sync,
+) -> Result<Option<TableManifest>>
+where
+    T: TableReader,
+    S: ObjectReader + ObjectWriter,
+{
     match (&finish.plan.method, part) {
         (Method::Scan(scan), Part::Range(range)) => {
-            range::run(table, store, &job(finish, scan, range), stop).await?;
+            read(table, store, finish, scan, range).await?;
             Ok(None)
         }
         (Method::Scan(scan), Part::Rest) => {
             if scan.ranges == 1 {
-                range::run(table, store, &job(finish, scan, 0), stop).await?;
+                read(table, store, finish, scan, 0).await?;
             }
             let summary = summarise(store, finish.bucket, finish.directory, scan).await?;
-            let manifest = finish.run(store, Found::Scanned(&summary), now()).await?;
-            tidy(store, finish).await;
-            Ok(Some(manifest))
+            check_table(table, finish).await?;
+            finish.run(store, Found::Scanned(&summary), now()).await.map(Some)
         }
         (Method::Export(_), Part::Rest) => {
             let found = exported(store, finish.bucket, finish.directory).await?;
@@ -65,6 +99,30 @@ where
     }
 }
 
+async fn read<T, S>(
+    table: &T,
+    store: &S,
+    finish: &Finish<'_>,
+    scan: &Scan,
+    range: u32,
+) -> Result<()>
+where
+    T: TableReader,
+    S: ObjectReader + ObjectWriter,
+{
+    check_table(table, finish).await?;
+    range::run(table, store, &job(finish, scan, range), pending()).await.map(drop)
+}
+
+/// Whether the table is still the one that was planned. One that is gone by the end was read
+/// while it was there; nothing can be read of one that is gone before.
+async fn check_table<T: TableReader>(table: &T, finish: &Finish<'_>) -> Result<()> {
+    if finish.plan.table_id.is_none() {
+        return Ok(());
+    }
+    finish.plan.check_table_id(table.id().await?.as_deref())
+}
+
 fn job(finish: &Finish<'_>, scan: &Scan, range: u32) -> RangeJob {
     RangeJob {
         bucket: finish.bucket.to_owned(),
@@ -77,7 +135,7 @@ fn job(finish: &Finish<'_>, scan: &Scan, range: u32) -> RangeJob {
 fn check_source(finish: &Finish<'_>, found: &Exported) -> Result<()> {
     let planned = &finish.plan.resource_arn;
     if found.table_arn == *planned {
-        return Ok(());
+        return finish.plan.check_table_id(found.table_id.as_deref());
     }
     Err(Error::new(
         ErrorClass::Verification,

@@ -7,6 +7,7 @@ fn scan() -> Scan {
     Scan {
         segments: 2,
         ranges: 1,
+        parallel: None,
         at_once: 2,
         consistent: false,
         units_per_second: None,

@@ -33,6 +33,8 @@ pub struct Exported {
     pub arn: String,
     /// The table's ARN.
     pub table_arn: String,
+    /// The id of that very table, where the export names it.
+    pub table_id: Option<String>,
     /// The moment whose content it has.
     pub time: DateTime<Utc>,
     /// How many items there are in all files.
@@ -47,6 +49,8 @@ struct Summary {
     version: String,
     export_arn: String,
     table_arn: String,
+    #[serde(default)]
+    table_id: Option<String>,
     export_time: DateTime<Utc>,
     manifest_files_s3_key: String,
     item_count: u64,
@@ -113,6 +117,7 @@ pub async fn exported<R: ObjectReader>(
     Ok(Exported {
         arn: summary.export_arn,
         table_arn: summary.table_arn,
+        table_id: summary.table_id,
         time: summary.export_time,
         items,
         objects,

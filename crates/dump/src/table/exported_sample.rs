@@ -40,6 +40,7 @@ impl Export {
         let mut summary = json!({"version": "2020-06-30", "exportArn": ARN,
             "startTime": "2026-11-22T08:00:10.000Z", "endTime": "2026-11-22T08:05:00.000Z",
             "tableArn": "arn:aws:dynamodb:eu-central-1:111122223333:table/orders",
+            "tableId": "0f1e2d3c",
             "exportTime": "2026-11-22T08:00:00.123Z", "s3Bucket": BUCKET,
             "manifestFilesS3Key": format!("{base}manifest-files.json"),
             "billedSizeBytes": 0, "itemCount": 5, "outputFormat": "DYNAMODB_JSON"});

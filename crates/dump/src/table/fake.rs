@@ -25,6 +25,9 @@ pub(super) struct FakeTable {
     pub(super) gone_after: Option<u32>,
     /// Each call adds an item.
     pub(super) grows: bool,
+    /// Its id, and that of the table that is made again under its name after so many calls.
+    pub(super) id: Option<&'static str>,
+    pub(super) again: Option<(u32, &'static str)>,
     pub(super) state: Mutex<State>,
 }
 
@@ -67,7 +70,16 @@ impl FakeTable {
     pub(super) fn of(items: impl IntoIterator<Item = (u32, String)>) -> Self {
         let items = items.into_iter().map(|(number, item)| (hash(number), item)).collect();
         let state = Mutex::new(State { items, ..State::default() });
-        Self { page: 10, fails: None, throttles: None, gone_after: None, grows: false, state }
+        Self {
+            page: 10,
+            fails: None,
+            throttles: None,
+            gone_after: None,
+            grows: false,
+            id: None,
+            again: None,
+            state,
+        }
     }
 
     /// The lines of all items, sorted.
@@ -149,5 +161,15 @@ impl TableReader for FakeTable {
         let answer = self.answer(request);
         yield_now().await;
         answer
+    }
+
+    async fn id(&self) -> Result<Option<String>> {
+        yield_now().await;
+        let calls = self.calls();
+        if self.gone_after.is_some_and(|last| calls >= last) {
+            return Ok(None);
+        }
+        let again = self.again.filter(|(after, _)| calls >= *after).map(|(_, id)| id);
+        Ok(again.or(self.id).map(str::to_owned))
     }
 }

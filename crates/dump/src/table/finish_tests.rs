@@ -21,6 +21,7 @@ fn plan(method: plan::Method) -> Plan {
         execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
         planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
         verify: Level::Checksum,
+        table_id: None,
         replica: None,
         method,
         definition: serde_json::from_str(GOLDEN).unwrap(),
@@ -122,6 +123,7 @@ async fn the_manifest_says_what_was_exported() {
     let plan = plan(plan::Method::Export(Export { client_token: "token".to_owned() }));
     let key = format!("{DIRECTORY}export/AWSDynamoDB/01-a/data/one.json.gz");
     let exported = Exported {
+        table_id: None,
         arn: format!("{ARN}/export/01-a"),
         table_arn: ARN.to_owned(),
         time: "2026-11-22T08:00:00.123Z".parse().unwrap(),

@@ -1,4 +1,5 @@
-//! How fast a range is read: no faster than its share of the table's capacity, and slower when
+//! How fast a range is read: no faster than its share of what the plan
+//! takes of the table's capacity, and slower when
 //! the table is throttled.
 //!
 //! A bucket of read units fills at the rate. Each page takes out what such pages cost so far,
@@ -26,15 +27,29 @@ const RECENT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_secs(1);
 /// By how much of itself the rate grows in a second.
 const GROWTH: f64 = 0.25;
-/// How much may be asked for of what the table gave of late, when it throttled. It is well above
-/// 1, so that a table that throttles every third time for other reasons than how much is read
-/// does not become slower and slower.
+/// The same after the table was found busy, for so long: somebody else may want what is left.
+const SLOW_GROWTH: f64 = 0.015;
+const CAUTION: Duration = Duration::from_mins(1);
+/// A table is busy when it throttles more than this share of the requests, of this many or more.
+const BUSY: f64 = 0.1;
+const ENOUGH: u32 = 8;
+/// What is asked of a busy table, of what it gave of late.
+const WITHDRAWAL: f64 = 0.7;
+/// How much may be asked for of what a table gave of late that throttles only now and then.
 const MARGIN: f64 = 1.6;
-/// The lowest rate that throttling leads to, in units a second, if the limit is not lower.
+/// The lowest rate that throttling leads to: a share of the limit, and so many units a second if
+/// the limit is not lower; of the largest pages without one. A table may throttle for other
+/// reasons than how much is read.
+const SLOWEST_SHARE: f64 = 1.0 / 16.0;
 const SLOWEST: f64 = 1.0;
+const SLOWEST_PAGES: f64 = 2.0;
 /// The longest pause of a segment is drawn from this long, after enough throttled tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How far apart pages are is random: up to so many pages are saved up before the next one. At even
+/// distances each would find what has come back since the last one, and never notice that
+/// others find nothing.
+const SPREAD: f64 = 4.0;
 /// How much the last page counts among those before it.
 const WEIGHT: f64 = 0.3;
 
@@ -54,11 +69,16 @@ struct State {
     rate: Option<f64>,
     /// Units that may be taken; negative while there is a debt.
     balance: f64,
+    /// The balance with which the next page may be asked for, and the most that this can be.
+    threshold: f64,
+    saved: f64,
     /// Until when `balance` and `rate` are accounted for.
     filled: Instant,
     decreased: Option<Instant>,
-    /// What was consumed, and when.
-    recent: VecDeque<(Instant, f64)>,
+    /// What was consumed, and when; `None` where it was throttled.
+    recent: VecDeque<(Instant, Option<f64>)>,
+    /// When the table was last found busy.
+    busy: Option<Instant>,
     /// Units of an item and of a page, of late.
     item: f64,
     page: Option<f64>,
@@ -83,13 +103,16 @@ impl Pace {
             0 => UNIT,
             bytes => f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)),
         };
-        let limit = scan.units_per_second.map(|units| units / f64::from(scan.ranges));
+        let limit = scan.units_per_job();
         let state = State {
             rate: limit,
             balance: 0.0,
+            threshold: 0.0,
+            saved: 0.0,
             filled: Instant::now(),
             decreased: None,
             recent: VecDeque::new(),
+            busy: None,
             item: bytes / UNIT * share,
             page: None,
             throttled: None,
@@ -113,13 +136,16 @@ impl Pace {
         let mut state = self.state();
         state.fill(self.limit);
         let Some(rate) = state.rate else { return Ok(Turn { limit: None, taken: 0.0 }) };
-        if state.balance < 0.0 {
-            // Not the whole debt at once: the rate may grow meanwhile.
-            let wait = Duration::from_secs_f64((-state.balance / rate).clamp(0.001, 1.0));
+        let missing = state.threshold - state.balance;
+        if missing > 0.0 {
+            // Not all of it at once: the rate may grow meanwhile.
+            let wait = Duration::from_secs_f64((missing / rate).clamp(0.001, 1.0));
             return Err(wait);
         }
         let taken = state.page.unwrap_or(self.largest).min(rate.max(state.item));
         state.balance -= taken;
+        state.saved = taken * SPREAD;
+        state.threshold = state.saved * chance();
         let limit = self.limit.and_then(|limit| items_within(limit, state.item, self.largest));
         Ok(Turn { limit, taken })
     }
@@ -131,7 +157,7 @@ impl Pace {
         state.throttled = None;
         state.balance += turn.taken - units;
         let now = Instant::now();
-        state.recent.push_back((now, units));
+        state.recent.push_back((now, Some(units)));
         state.forget(now);
         state.page = Some(state.page.map_or(units, |page| page + WEIGHT * (units - page)));
         let items = f64::from(u32::try_from(items).unwrap_or(u32::MAX));
@@ -151,6 +177,7 @@ impl Pace {
         if now - *state.throttled.get_or_insert(now) >= SILENCE {
             return Err(silent("only that it was throttled"));
         }
+        state.recent.push_back((now, None));
         if state.decreased.is_none_or(|at| now - at >= STEP) {
             state.decrease(now, self.limit, self.largest);
         }
@@ -170,25 +197,47 @@ impl State {
         let passed = (now - self.filled).as_secs_f64();
         self.filled = now;
         let Some(rate) = self.rate else { return };
-        self.balance = (self.balance + rate * passed).min(rate);
+        self.balance = (self.balance + rate * passed).min(rate.max(self.saved));
         if self.decreased.is_some_and(|at| now - at >= STEP) {
-            let rate = rate * (1.0 + GROWTH * passed);
+            let careful = self.busy.is_some_and(|at| now - at < CAUTION);
+            let growth = if careful { SLOW_GROWTH } else { GROWTH };
+            let rate = rate * (1.0 + growth * passed);
             self.rate = Some(limit.map_or(rate, |limit| rate.min(limit)));
         }
     }
 
-    /// Takes the rate down to a little more than what the table gave of late.
+    /// Takes the rate down: well below what a busy table gave of late, and else to a little more
+    /// than that.
     fn decrease(&mut self, now: Instant, limit: Option<f64>, largest: f64) {
         self.decreased = Some(now);
         self.forget(now);
-        let recent: f64 = self.recent.iter().map(|(_, units)| units).sum();
+        let recent: f64 = self.recent.iter().filter_map(|(_, units)| *units).sum();
         let since = self.recent.front().map_or(STEP, |(at, _)| (now - *at).max(STEP));
         let given = recent / since.as_secs_f64();
-        let wanted = if given > 0.0 { given * MARGIN } else { self.rate.unwrap_or(largest) / 2.0 };
-        let slowest = limit.map_or(SLOWEST, |limit| limit.min(SLOWEST));
+        let is_busy = self.is_busy();
+        if is_busy {
+            self.busy = Some(now);
+        }
+        let wanted = match given {
+            0.0 => self.rate.unwrap_or(largest) / 2.0,
+            given if is_busy => given * WITHDRAWAL,
+            given => given * MARGIN,
+        };
+        let slowest = limit
+            .map_or(largest * SLOWEST_PAGES, |limit| limit.min(SLOWEST.max(limit * SLOWEST_SHARE)));
         let rate = self.rate.map_or(wanted, |rate| rate.min(wanted)).max(slowest);
         self.rate = Some(rate);
         self.balance = self.balance.min(0.0);
+    }
+
+    /// Whether a noticeable share of the requests of late was throttled, of those since the table
+    /// was last found busy.
+    fn is_busy(&self) -> bool {
+        let since = self.recent.iter().filter(|(at, _)| self.busy.is_none_or(|busy| *at > busy));
+        let (all, refused) = since.fold((0_u32, 0_u32), |(all, refused), (_, units)| {
+            (all + 1, refused + u32::from(units.is_none()))
+        });
+        all >= ENOUGH && f64::from(refused) > BUSY * f64::from(all)
     }
 
     fn forget(&mut self, now: Instant) {

@@ -26,6 +26,7 @@ fn put_plan(store: &MemoryStore, method: Method) {
         execution_arn: "arn:x".to_owned(),
         planned_at: "2026-11-21T00:00:10Z".parse().unwrap(),
         verify: Level::None,
+        table_id: None,
         replica: None,
         method,
         definition: Value::Null,

@@ -12,7 +12,7 @@ use autodump_core::table::choose::{Wanted, Who};
 use autodump_core::table::layout as below;
 use autodump_core::table::options::TableOptions;
 use autodump_core::table::plan::{Method, Plan};
-use autodump_core::table::planner::{PlanRequest, Planner, read_plan};
+use autodump_core::table::planner::{PlanRequest, Planner, read_plan, table_id};
 use autodump_core::table::ports::TableService;
 use autodump_core::table::request::Request;
 use autodump_core::tags::{Size, TagPrefix};
@@ -47,9 +47,10 @@ where
     T: TableService,
     S: ObjectReader + ObjectWriter,
 {
-    let arn = arn(tables, &request.table_name).await?;
+    let (arn, id) = table(tables, &request.table_name).await?;
     let directory = request.directory();
     if let Some(plan) = unfinished(store, request, &directory, &arn).await? {
+        plan.check_table_id(id.as_deref())?;
         return Ok(Requested { plan, goes_on: true });
     }
     let prefix = TagPrefix::default();
@@ -60,11 +61,12 @@ where
         execution_arn: EXECUTION.to_owned(),
     };
     let bucket = request.bucket_name.as_str();
-    let planner = Planner { tables, store, bucket, kms_key: None };
+    let planner = Planner { tables, store, bucket, kms_key: None, limits: None };
     planner.plan(&run, &directory, &wanted(request, vcpu), now).await?;
     // Somebody else's, if that was put first.
     let plan = read_plan(store, bucket, &directory).await?;
     check(&plan, request, &arn)?;
+    plan.check_table_id(id.as_deref())?;
     Ok(Requested { plan, goes_on: false })
 }
 
@@ -78,8 +80,8 @@ fn wanted(request: &Request, vcpu: u32) -> Wanted {
     Wanted { vcpu, jobs: Some(1), ..Wanted::of(options, Size::default(), Level::None) }
 }
 
-/// The ARN of the table of this name.
-async fn arn(tables: &impl TableService, name: &str) -> Result<String> {
+/// The ARN of the table of this name, and its id.
+async fn table(tables: &impl TableService, name: &str) -> Result<(String, Option<String>)> {
     let described = tables.dynamodb("DescribeTable", json!({"TableName": name})).await?;
     let described = calls::answer("DescribeTable", name, described)?;
     let arn = described["Table"]["TableArn"].as_str().unwrap_or_default();
@@ -87,7 +89,7 @@ async fn arn(tables: &impl TableService, name: &str) -> Result<String> {
         let what = format!("the table {name} has the ARN {arn:?}, which {why}");
         Error::new(ErrorClass::Internal, what, "Look at what stands between here and AWS")
     })?;
-    Ok(arn.to_owned())
+    Ok((arn.to_owned(), table_id(&described)))
 }
 
 /// The plan of the request's unfinished run below the prefix, if there is one; an error if there is

@@ -141,6 +141,19 @@ async fn another_requests_run_does_not_go_on() {
 }
 
 #[tokio::test]
+async fn a_run_of_a_table_that_was_made_again_does_not_go_on() {
+    let store = MemoryStore::default();
+    planned(&store, &request()).await.unwrap();
+    let before = store.keys();
+    // Of the same name and ARN, and another table.
+    let tables = tables(&["others", "orders"]).await;
+    let error = plan(&tables, &store, &request(), 2, now()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.what().contains("table/orders was deleted and made again while"), "{error}");
+    assert_eq!(store.keys(), before);
+}
+
+#[tokio::test]
 async fn without_its_table_nothing_is_written() {
     let store = MemoryStore::default();
     let error = plan(&tables(&[]).await, &store, &request(), 2, now()).await.unwrap_err();

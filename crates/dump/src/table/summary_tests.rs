@@ -10,6 +10,7 @@ fn scan() -> Scan {
     Scan {
         segments: 30,
         ranges: 3,
+        parallel: None,
         at_once: 2,
         consistent: false,
         units_per_second: None,

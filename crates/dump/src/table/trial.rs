@@ -29,6 +29,7 @@ pub(super) fn scan(segments: u32, ranges: u32) -> Scan {
     Scan {
         segments,
         ranges,
+        parallel: None,
         at_once: 3,
         consistent: false,
         units_per_second: None,

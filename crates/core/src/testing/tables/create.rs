@@ -29,7 +29,8 @@ impl State {
         let mut create = self.checked(input, &FIELDS)?;
         let name = text(input, "TableName")?.to_owned();
         create.remove("TableName");
-        let mut table = Table { polls: self.polls, ..Table::default() };
+        self.made += 1;
+        let mut table = Table { number: self.made, polls: self.polls, ..Table::default() };
         if let Some(tags) = create.remove("Tags") {
             table.tag(&tags)?;
         }
@@ -121,6 +122,11 @@ fn capacity(input: &Value) -> Result<(), (&'static str, String)> {
 }
 
 impl Table {
+    /// No other table has it, even of the same name.
+    pub(super) fn id(&self) -> String {
+        format!("0f1e2d3c-{:04}", self.number)
+    }
+
     pub(super) fn described(&self, name: &str, arn: &str, status: &str) -> Value {
         let mut table = self.create.clone();
         let is_on_demand = table["BillingMode"] == "PAY_PER_REQUEST";
@@ -161,7 +167,7 @@ impl Table {
         table["TableStatus"] = json!(status);
         table["ItemCount"] = json!(self.items.len());
         table["TableSizeBytes"] = json!(self.items.len() * 100);
-        table["TableId"] = json!("0f1e2d3c");
+        table["TableId"] = json!(self.id());
         table
     }
 }

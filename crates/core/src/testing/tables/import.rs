@@ -53,7 +53,8 @@ impl State {
         let mut create = self.checked(parameters, &FIELDS)?;
         create.remove("TableName");
         let name = text(parameters, "TableName")?.to_owned();
-        let mut table = Table { create, ..Table::default() };
+        self.made += 1;
+        let mut table = Table { number: self.made, create, ..Table::default() };
         let (mut counts, mut failure) = ((0, 0), None);
         match importer(input) {
             Ok(found) => {

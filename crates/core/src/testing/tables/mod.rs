@@ -35,6 +35,8 @@ struct State {
     region: String,
     account: String,
     tables: BTreeMap<String, Table>,
+    /// How many tables were ever made.
+    made: u32,
     imports: Vec<import::Import>,
     importer: Option<Importer>,
     scaling: BTreeMap<&'static str, Vec<Value>>,
@@ -54,6 +56,8 @@ enum Fault {
 
 #[derive(Default)]
 struct Table {
+    /// Which of the tables that were ever made it is.
+    number: u32,
     create: Map<String, Value>,
     polls: u32,
     is_deleted: bool,
@@ -83,6 +87,7 @@ impl MemoryTables {
             region: region.to_owned(),
             account: account.to_owned(),
             tables: BTreeMap::new(),
+            made: 0,
             imports: Vec::new(),
             importer: None,
             scaling: BTreeMap::new(),

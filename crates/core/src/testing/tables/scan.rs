@@ -58,6 +58,10 @@ impl TableReader for MemoryReader {
         let table = table.ok_or_else(|| refused(format!("there is no table {}", self.table)))?;
         page(table, request).map(Answer::Done).map_err(refused)
     }
+
+    async fn id(&self) -> Result<Option<String>> {
+        Ok(self.tables.state().tables.get(&self.table).map(Table::id))
+    }
 }
 
 fn page(table: &Table, request: &PageRequest) -> Result<Bytes, String> {

@@ -110,6 +110,7 @@ fn plan(job: Job<'_>, now: DateTime<Utc>) -> Plan {
     let scan = Scan {
         segments: job.segments,
         ranges: 1,
+        parallel: None,
         at_once: AT_ONCE,
         consistent: false,
         units_per_second: None,
@@ -125,6 +126,7 @@ fn plan(job: Job<'_>, now: DateTime<Utc>) -> Plan {
         execution_arn: format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:bench:run"),
         planned_at: now,
         verify: Level::default(),
+        table_id: None,
         replica: None,
         method: Method::Scan(scan),
         definition: json!({
