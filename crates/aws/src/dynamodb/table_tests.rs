@@ -145,6 +145,30 @@ async fn without_credentials_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_table_is_known_by_its_id() {
+    let described = || Scripted::text(r#"{"Table":{"TableName":"orders","TableId":"0f1e-2d3c"}}"#);
+    let gone = Scripted::error(400, "ResourceNotFoundException", "Requested resource not found");
+    let slower = Scripted::error(400, "ThrottlingException", "Slower.");
+    for (answers, id) in [
+        (vec![described()], Some("0f1e-2d3c")),
+        (vec![slower, described()], Some("0f1e-2d3c")),
+        (vec![Scripted::text(r#"{"Table":{"TableName":"orders"}}"#)], None),
+        (vec![gone], None),
+    ] {
+        let (config, sent) = replay(answers).await;
+        assert_eq!(Table::new(&config, "orders").id().await.unwrap().as_deref(), id);
+        let request = sent.requests().next().unwrap();
+        let operation = request.headers().get("x-amz-target");
+        assert_eq!(operation, Some("DynamoDB_20120810.DescribeTable"));
+        assert_eq!(request.body().bytes().unwrap(), br#"{"TableName":"orders"}"#);
+    }
+    let forbidden = Scripted::error(400, "AccessDeniedException", "not authorized");
+    let (config, _) = replay(vec![forbidden]).await;
+    let error = Table::new(&config, "orders").id().await.unwrap_err();
+    assert!(error.hint().contains("dynamodb:DescribeTable"), "{error}");
+}
+
+#[tokio::test]
 async fn items_are_written_as_they_are() {
     let items = ["{\"n\":{\"N\": \"1.0E+2\"}}", "{}"];
     let (answer, sent) = write(vec![page()], &items).await;

@@ -84,6 +84,17 @@ async fn a_table_on_its_way_out_says_so() {
 }
 
 #[tokio::test]
+async fn a_reader_tells_the_id_that_the_description_has() {
+    let tables = made().await;
+    let described = tables.dynamodb("DescribeTable", json!({"TableName": "orders"})).await.unwrap();
+    let Called::Answered(described) = described else { panic!("{described:?}") };
+    let id = tables.reader("orders").id().await.unwrap();
+    assert_eq!(id.as_deref(), described["Table"]["TableId"].as_str());
+    assert!(id.is_some());
+    assert_eq!(tables.reader("others").id().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn writes_are_hindered_and_faults_come_when_they_are_asked_for() {
     let tables = made().await;
     tables.hinder(2, 3);
