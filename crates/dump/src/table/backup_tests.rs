@@ -83,9 +83,9 @@ impl ObjectReader for Endless {
         self.store.get(location, range).await
     }
 
-    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>> {
+    async fn page(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<ListedPage> {
         self.answers().await;
-        self.store.list(bucket, prefix).await
+        self.store.page(bucket, prefix, after).await
     }
 }
 
