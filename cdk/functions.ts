@@ -1,4 +1,4 @@
-import { Annotations, Duration, Tokenization } from 'aws-cdk-lib';
+import { Annotations, Duration, Stack, Tokenization } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -87,6 +87,7 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
 /** Decides how a table is backed up, asks for its export, and tells when that is complete. */
 export function makePlanner(scope: Construct, id: string, props: PlannerProps): lambda.Function {
   const { bucket, encryptionKey } = props;
+  const owner = bucket.env.account;
   const tables = ownTables(scope, props);
   return makeHandler(scope, id, 'planner', props, {
     description: 'AutoDump: plans the backup of a table, and follows its export',
@@ -98,6 +99,7 @@ export function makePlanner(scope: Construct, id: string, props: PlannerProps): 
       AUTODUMP_MAX_VCPUS: Tokenization.stringifyNumber(props.maxvCpus),
       AUTODUMP_DUMP_TIMEOUT: `${Math.ceil(props.dumpTimeout.toSeconds({ integral: false }))}`,
       ...(encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {}),
+      ...(owner === Stack.of(scope).account ? {} : { AUTODUMP_BUCKET_OWNER: owner }),
       ...sourcesVariable(scope, props),
     },
     statements: [

@@ -133,8 +133,12 @@ describe('the functions', () => {
     expect(limits(set)).toEqual(['16', '5400']);
   });
 
-  test('have what is optional in the contract where there are sources and a key', () => {
+  test('have what is optional in the contract where there are sources, a key and a bucket of another account', () => {
     const made = template((stack) => ({
+      bucket: s3.Bucket.fromBucketAttributes(stack, 'Own', {
+        bucketName: 'backups',
+        account: '999900001111',
+      }),
       encryptionKey: new kms.Key(stack, 'Key'),
       sources: [{ region: 'us-east-1' }],
     }));
@@ -146,6 +150,8 @@ describe('the functions', () => {
       const names = Object.keys(byDescription(made, text).Environment.Variables).sort();
       expect(names).toEqual([...environment[name], ...environment.optional[name]].sort());
     }
+    const { AUTODUMP_BUCKET_OWNER } = byDescription(made, 'plans').Environment.Variables;
+    expect(AUTODUMP_BUCKET_OWNER).toBe('999900001111');
   });
 
   test('run on provided.al2023, log to the one group, on the processor that is given', () => {

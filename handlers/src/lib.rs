@@ -14,6 +14,8 @@ use tracing::level_filters::LevelFilter;
 pub const NAME: &str = "AUTODUMP_NAME";
 /// The bucket of the backups.
 pub const BUCKET: &str = "AUTODUMP_BUCKET";
+/// The account of this bucket, where it is not that of the deployment.
+pub const BUCKET_OWNER: &str = "AUTODUMP_BUCKET_OWNER";
 /// The KMS key that goes with this bucket; it need not be set.
 pub const KMS_KEY_ARN: &str = "AUTODUMP_KMS_KEY_ARN";
 /// How many vCPUs all jobs that run at once have together.
@@ -144,7 +146,10 @@ mod tests {
         for function in ["scanner", "hash"] {
             assert_eq!(optional[function], serde_json::json!([source::VARIABLE]));
         }
-        assert_eq!(optional["planner"], serde_json::json!([KMS_KEY_ARN, source::VARIABLE]));
+        assert_eq!(
+            optional["planner"],
+            serde_json::json!([BUCKET_OWNER, KMS_KEY_ARN, source::VARIABLE])
+        );
     }
 
     #[test]

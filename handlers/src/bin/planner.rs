@@ -17,8 +17,8 @@ use autodump_core::tags::{self, Kind, Options, TagPrefix};
 use autodump_core::targets::Targets;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_handlers::{
-    BUCKET, DUMP_TIMEOUT, Ended, KMS_KEY_ARN, MAX_VCPUS, log_as_json, number, optional, setting,
-    sources, store_options, tag_prefix,
+    BUCKET, BUCKET_OWNER, DUMP_TIMEOUT, Ended, KMS_KEY_ARN, MAX_VCPUS, log_as_json, number,
+    optional, setting, sources, store_options, tag_prefix,
 };
 use chrono::{DateTime, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -30,6 +30,7 @@ struct Plans {
     targets: Targets<Secrets, Tables>,
     store: S3Store,
     bucket: String,
+    bucket_owner: Option<String>,
     kms_key: Option<String>,
     prefix: TagPrefix,
     limits: Limits,
@@ -44,6 +45,7 @@ impl Plans {
         Ok(Self {
             targets: source::targets(&config, sources.clone()),
             store: S3Store::new(&config, store_options(&bucket)),
+            bucket_owner: optional(BUCKET_OWNER),
             kms_key: optional(KMS_KEY_ARN),
             config,
             sources,
@@ -141,9 +143,15 @@ impl Plans {
     }
 
     fn planner<'a>(&'a self, tables: &'a Control) -> Planner<'a, Control, S3Store> {
-        let Self { store, bucket, kms_key, .. } = self;
-        let (kms_key, limits) = (kms_key.as_deref(), Some(self.limits));
-        Planner { tables, store, bucket, kms_key, limits }
+        let Self { store, bucket, .. } = self;
+        Planner {
+            tables,
+            store,
+            bucket,
+            bucket_owner: self.bucket_owner.as_deref(),
+            kms_key: self.kms_key.as_deref(),
+            limits: Some(self.limits),
+        }
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Planner<'a, T, S> {
     pub store: &'a S,
     /// The bucket of the backups.
     pub bucket: &'a str,
+    /// The account of that bucket, where it is not the execution's.
+    pub bucket_owner: Option<&'a str>,
     /// The KMS key that exports to it are encrypted with, where one is given.
     pub kms_key: Option<&'a str>,
     /// What the deployment gives its jobs; nothing is known of one that runs by hand.
@@ -243,8 +245,7 @@ impl<T: TableService, S: ObjectReader + ObjectWriter> Planner<'_, T, S> {
             "ClientToken": export.client_token,
             "ExportFormat": "DYNAMODB_JSON",
         });
-        // The bucket is of this deployment's account, as the execution is.
-        if let Some(owner) = plan.execution_arn.split(':').nth(4) {
+        if let Some(owner) = self.bucket_owner.or_else(|| plan.execution_arn.split(':').nth(4)) {
             input["S3BucketOwner"] = owner.into();
         }
         if let Some(key) = self.kms_key {

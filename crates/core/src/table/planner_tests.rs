@@ -106,7 +106,7 @@ impl TableService for Tables {
 }
 
 fn planner<'a>(tables: &'a Tables, store: &'a MemoryStore) -> Planner<'a, Tables, MemoryStore> {
-    Planner { tables, store, bucket: BUCKET, kms_key: None, limits: None }
+    Planner { tables, store, bucket: BUCKET, bucket_owner: None, kms_key: None, limits: None }
 }
 
 fn now() -> DateTime<Utc> {
@@ -171,6 +171,15 @@ async fn an_export_is_asked_for_with_one_token() {
             "S3SseKmsKeyId": "arn:key",
         })
     );
+}
+
+#[tokio::test]
+async fn an_export_goes_into_a_bucket_of_whom_it_is() {
+    let tables = Tables::new(Value::Null).await.recoverable().await;
+    let store = MemoryStore::default();
+    let planner = Planner { bucket_owner: Some("999900001111"), ..planner(&tables, &store) };
+    planned(&planner, &request(), &wanted(None), now()).await.unwrap();
+    assert_eq!(tables.exports.lock().unwrap()[0]["S3BucketOwner"], "999900001111");
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ where
         execution_arn: EXECUTION.to_owned(),
     };
     let bucket = request.bucket_name.as_str();
-    let planner = Planner { tables, store, bucket, kms_key: None, limits: None };
+    let planner =
+        Planner { tables, store, bucket, bucket_owner: None, kms_key: None, limits: None };
     planner.plan(&run, &directory, &wanted(request, vcpu), now).await?;
     // Somebody else's, if that was put first.
     let plan = read_plan(store, bucket, &directory).await?;
