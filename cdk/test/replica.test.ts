@@ -8,6 +8,7 @@ import {
   Outcome,
   report,
   Task,
+  UNREPORTED,
   walk,
 } from './support/state-machine';
 import { jobDefinition, readJson, Template, template } from './support/stacks';
@@ -180,11 +181,7 @@ describe('a failed copy', () => {
     },
   );
 
-  test.each([
-    ['killed for want of memory', jobFails(report(137)), '"ExitCode":137'],
-    ['not submitted', fails('Batch.ClientException', 'no such size'), 'no such size'],
-    ['out of time', fails('States.Timeout', undefined as never), 'no cause was given.'],
-  ])('that was %s leaves the backup complete', (_, task, said) => {
+  test.each(UNREPORTED)('that was %s leaves the backup complete', (_, task, said) => {
     const outcome = run({ [REPLICATE]: task });
     expect(outcome.path.at(-1)).toBe('Failed: replica job');
     expect(outcome.error).toBe('AutoDump.NotReplicated');

@@ -8,6 +8,7 @@ import {
   Outcome,
   report,
   Task,
+  UNREPORTED,
   walk,
 } from './support/state-machine';
 import { readJson, stateMachine, Template, template } from './support/stacks';
@@ -287,11 +288,7 @@ describe('a verification', () => {
     },
   );
 
-  test.each([
-    ['killed for want of memory', jobFails(report(137)), '"ExitCode":137'],
-    ['not submitted', fails('Batch.ClientException', 'no such size'), 'no such size'],
-    ['out of time', fails('States.Timeout', undefined as never), 'no cause was given.'],
-  ])('that was %s leaves the backup complete', (_, task, said) => {
+  test.each(UNREPORTED)('that was %s leaves the backup complete', (_, task, said) => {
     const outcome = verified({ [VERIFY]: task });
     expect(outcome.path.at(-1)).toBe('Failed: verification job');
     expect(outcome.error).toBe('AutoDump.NotVerified');

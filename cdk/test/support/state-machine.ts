@@ -214,3 +214,10 @@ function formatted(text: string, paths: string[], data: any): string {
   if (text.split('{}').length - 1 !== values.length) throw new Error(`wrong number of {}: ${text}`);
   return text.replace(/\{\}/g, () => values.shift()!);
 }
+
+/** Jobs that left no exit code to go by: what they are, how they end, and what is said of them. */
+export const UNREPORTED: [string, Task, string][] = [
+  ['killed for want of memory', jobFails(report(137)), '"ExitCode":137'],
+  ['not submitted', fails('Batch.ClientException', 'no such size'), 'no such size'],
+  ['out of time', fails('States.Timeout', undefined as never), 'no cause was given.'],
+];

@@ -3,8 +3,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use autodump_core::hash::TagHash;
-use autodump_core::manifest::Job;
 use autodump_core::ports::{ListedPage, ObjectLocation, Put};
 use autodump_core::table::layout;
 use autodump_core::table::plan::{Export, Plan};
@@ -17,42 +15,9 @@ use tokio::time::timeout;
 
 use super::super::exported_sample::{self, RUN};
 use super::super::fake::FakeTable;
-use super::super::trial::{BUCKET, DIRECTORY, assert_whole, scan};
+use super::super::trial::{ARN, BUCKET, DIRECTORY, assert_whole, finish, now, plan, scan};
 use super::*;
 use crate::verify::table::{self as verify, Verify};
-
-const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
-
-fn plan(method: Method) -> Plan {
-    let golden = include_str!("../../../../contract/table-definition.json");
-    Plan {
-        version: 1,
-        resource_arn: ARN.to_owned(),
-        tag_hash: TagHash::from("v1:00".to_owned()),
-        scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
-        execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
-        planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
-        verify: Level::Checksum,
-        table_id: None,
-        replica: None,
-        method,
-        definition: serde_json::from_str(golden).unwrap(),
-    }
-}
-
-fn finish(plan: &Plan) -> Finish<'_> {
-    Finish {
-        bucket: BUCKET,
-        directory: DIRECTORY,
-        plan,
-        job: Job { id: "job".to_owned(), attempt: 1 },
-        autodump_version: "0.1.0".to_owned(),
-    }
-}
-
-fn now() -> DateTime<Utc> {
-    "2026-11-22T08:03:07Z".parse().unwrap()
-}
 
 /// A store that answers so many times, and then never again.
 struct Endless {

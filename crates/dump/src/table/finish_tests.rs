@@ -1,4 +1,3 @@
-use autodump_core::hash::TagHash;
 use autodump_core::manifest::Object;
 use autodump_core::table::plan::Export;
 use autodump_core::testing::MemoryStore;
@@ -6,41 +5,8 @@ use autodump_core::verification::Level;
 use serde_json::Value;
 
 use super::super::checkpoint::{DataObject, Segment};
-use super::super::trial::{BUCKET, DIRECTORY, scan};
+use super::super::trial::{ARN, BUCKET, DIRECTORY, finish, now, plan, scan};
 use super::*;
-
-const GOLDEN: &str = include_str!("../../../../contract/table-definition.json");
-const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
-
-fn plan(method: plan::Method) -> Plan {
-    Plan {
-        version: 1,
-        resource_arn: ARN.to_owned(),
-        tag_hash: TagHash::from("v1:00".to_owned()),
-        scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
-        execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
-        planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
-        verify: Level::Checksum,
-        table_id: None,
-        replica: None,
-        method,
-        definition: serde_json::from_str(GOLDEN).unwrap(),
-    }
-}
-
-fn finish(plan: &Plan) -> Finish<'_> {
-    Finish {
-        bucket: BUCKET,
-        directory: DIRECTORY,
-        plan,
-        job: Job { id: "job".to_owned(), attempt: 2 },
-        autodump_version: "0.1.0".to_owned(),
-    }
-}
-
-fn now() -> DateTime<Utc> {
-    "2026-11-22T08:03:07Z".parse().unwrap()
-}
 
 fn summary() -> Summary {
     let segment = |segment| Segment {

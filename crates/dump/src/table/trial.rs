@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use autodump_core::Result;
 use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::hash::TagHash;
+use autodump_core::manifest::Job;
 use autodump_core::ports::{ListedPage, ObjectLocation, ObjectReader, ObjectWriter, Put};
-use autodump_core::table::plan::Scan;
+use autodump_core::table::plan::{Method, Plan, Scan};
 use autodump_core::testing::MemoryStore;
+use autodump_core::verification::Level;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::fake::FakeTable;
+use super::finish::Finish;
 use super::range::{RangeJob, run};
 use super::summary::{Summary, summarise};
 use crate::codec::Decoder;
@@ -38,6 +43,41 @@ pub(super) fn scan(segments: u32, ranges: u32) -> Scan {
         item_bytes: 500,
         items: 0,
     }
+}
+
+/// The definition of a table.
+const GOLDEN: &str = include_str!("../../../../contract/table-definition.json");
+pub(super) const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+
+pub(super) fn plan(method: Method) -> Plan {
+    Plan {
+        version: 1,
+        resource_arn: ARN.to_owned(),
+        tag_hash: TagHash::from("v1:00".to_owned()),
+        scheduled_for: "2026-11-22T08:00:00Z".parse().unwrap(),
+        execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:x".to_owned(),
+        planned_at: "2026-11-22T08:00:41Z".parse().unwrap(),
+        verify: Level::Checksum,
+        table_id: None,
+        replica: None,
+        method,
+        definition: serde_json::from_str(GOLDEN).unwrap(),
+    }
+}
+
+/// The second attempt to end the run.
+pub(super) fn finish(plan: &Plan) -> Finish<'_> {
+    Finish {
+        bucket: BUCKET,
+        directory: DIRECTORY,
+        plan,
+        job: Job { id: "job".to_owned(), attempt: 2 },
+        autodump_version: "0.1.0".to_owned(),
+    }
+}
+
+pub(super) fn now() -> DateTime<Utc> {
+    "2026-11-22T08:03:07Z".parse().unwrap()
 }
 
 pub(super) fn job(scan: &Scan, range: u32) -> RangeJob {
