@@ -1,6 +1,5 @@
-//! How fast a range is read: no faster than its share of what the plan
-//! takes of the table's capacity, and slower when
-//! the table is throttled.
+//! How fast a range is read: no faster than its share of what the plan takes of the table's
+//! capacity, and slower when the table is throttled.
 //!
 //! A bucket of read units fills at the rate. Each page takes out what such pages cost so far,
 //! and what it really cost is settled when the answer says it: a debt is waited off by whoever

@@ -122,23 +122,18 @@ fn beyond(bytes: u64, region: &str) -> Option<String> {
 /// that is missing, or of another length, is an error.
 async fn stranger(reader: &impl ObjectReader, backup: &Backup) -> Result<Option<String>> {
     let listed = reader.list(&backup.data.bucket, &backup.data.key).await?;
-    let listed: BTreeMap<_, _> = listed.into_iter().map(|one| (one.key, one.bytes)).collect();
+    let mut listed: BTreeMap<_, _> = listed.into_iter().map(|one| (one.key, one.bytes)).collect();
     for object in &backup.objects {
         let name = format!("s3://{}/{}", object.location.bucket, object.location.key);
-        match listed.get(&object.location.key) {
-            Some(bytes) if *bytes == object.bytes => {}
+        match listed.remove(&object.location.key) {
+            Some(bytes) if bytes == object.bytes => {}
             Some(bytes) => {
                 return Err(damaged(format!("{name} has {bytes} bytes, not {}", object.bytes)));
             }
             None => return Err(damaged(format!("{name} is not there"))),
         }
     }
-    let known = |key: &&String| backup.objects.iter().any(|object| object.location.key == **key);
-    let stranger = if listed.len() == backup.objects.len() {
-        None
-    } else {
-        listed.keys().find(|key| !known(key))
-    };
+    let stranger = listed.into_keys().next();
     Ok(stranger.map(|key| format!("{key} is with the data, and not in the manifest")))
 }
 
