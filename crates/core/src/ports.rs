@@ -248,7 +248,7 @@ pub trait ObjectReader: Sync {
     ) -> impl Future<Output = Result<ListedPage>> + Send;
 
     /// All objects whose keys begin with `prefix`, by ascending key. Only for what is known to be
-    /// few: all else is read with [`Pages`](crate::pages::Pages).
+    /// few: all else is read with [`Pages`].
     fn list(&self, bucket: &str, prefix: &str) -> impl Future<Output = Result<Vec<Listed>>> + Send {
         async move {
             let mut all = Vec::new();
