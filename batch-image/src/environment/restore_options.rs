@@ -43,8 +43,12 @@ impl GivenOptions {
         Err(other_kind("a DynamoDB table", &foreign))
     }
 
+    /// The names of what is given and `wanted`, sorted.
     fn names(&self, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
-        self.0.keys().map(String::as_str).filter(|name| wanted(name)).collect()
+        let mut names: Vec<_> =
+            self.0.keys().map(String::as_str).filter(|name| wanted(name)).collect();
+        names.sort_unstable();
+        names
     }
 
     fn text(&self) -> String {
