@@ -32,8 +32,8 @@ const TABLE: &str = "bench";
 const SEGMENTS: [u32; 3] = [1, 4, 16];
 /// The number of segments where there is only one figure.
 const USUAL_SEGMENTS: u32 = 16;
-const COMPRESSIONS: [&str; 9] =
-    ["none", "lz4", "zstd:1", "zstd:3", "zstd:6", "zstd:9", "gzip:1", "gzip:6", "gzip:9"];
+const COMPRESSIONS: [&str; 8] =
+    ["none", "zstd:1", "zstd:3", "zstd:6", "zstd:9", "gzip:1", "gzip:6", "gzip:9"];
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
