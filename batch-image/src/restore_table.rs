@@ -35,7 +35,7 @@ pub(crate) async fn run(
         let backup = Backup::open(&reader, &environment.manifest, manifest, &target).await?;
         Ok((config, target, backup))
     };
-    let (config, target, backup) = Box::pin(or_stopped(stop.as_mut(), looking)).await?;
+    let (config, target, backup) = or_stopped(stop.as_mut(), looking).await?;
     let progress = Arc::new(Progress::default());
     let table = Arc::new(Table::new(&config, &target.name));
     let restore = Restore {

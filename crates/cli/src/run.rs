@@ -94,7 +94,7 @@ async fn back_up(
     let now = || SystemTime::now().into();
     let control = Control::new(tables);
     let planning = requested::plan(&control, store, request, vcpu, now());
-    let requested = Box::pin(or_stopped(stop.as_mut(), planning)).await?;
+    let requested = or_stopped(stop.as_mut(), planning).await?;
     let directory = request.directory();
     let finish = Finish {
         bucket: &request.bucket_name,

@@ -3,19 +3,16 @@
 use std::pin::Pin;
 
 use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::stop::unless_stopped;
+
+const STOPPED: &str = "you stopped it before anything was changed";
 
 /// The outcome of work that can be dropped at any time, unless `stop` comes first.
-pub(crate) async fn or_stopped<T>(
+pub(crate) fn or_stopped<T>(
     stop: Pin<&mut impl Future<Output = ()>>,
     work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::select! {
-        biased;
-        () = stop => Err(Error::new(
-            ErrorClass::Interrupted,
-            "you stopped it before anything was changed",
-            "Start it again if that was not meant",
-        )),
-        outcome = work => outcome,
-    }
+) -> impl Future<Output = Result<T>> {
+    let stopped =
+        || Error::new(ErrorClass::Interrupted, STOPPED, "Start it again if that was not meant");
+    unless_stopped(stop, stopped, work)
 }

@@ -1,6 +1,7 @@
 //! What a restore is asked to do: `contract/restore-input.json`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, ErrorClass, Result};
 use crate::options;
@@ -42,13 +43,7 @@ pub struct RestoreOptions {
 impl RestoreOptions {
     /// Reads the JSON text of options, and checks them.
     pub fn parse(text: &str) -> Result<Self> {
-        let options: Self = serde_json::from_str(text).map_err(|error| {
-            wrong(
-                format!("the options of the restore are not understood: {error}"),
-                "Write them as docs/restore.md has them",
-            )
-        })?;
-        options.checked()
+        understood::<Self>(text)?.checked()
     }
 
     /// The same, or an error of class [`ErrorClass::Configuration`] where they do not go
@@ -74,7 +69,17 @@ impl RestoreOptions {
     }
 }
 
-fn wrong(what: impl Into<String>, hint: &str) -> Error {
+/// The options of a restore in JSON text, which are not checked yet.
+pub(crate) fn understood<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        wrong(
+            format!("the options of the restore are not understood: {error}"),
+            "Write them as docs/restore.md has them",
+        )
+    })
+}
+
+pub(crate) fn wrong(what: impl Into<String>, hint: &str) -> Error {
     Error::new(ErrorClass::Configuration, what, hint)
 }
 

@@ -22,7 +22,7 @@ pub mod run;
 mod run_of;
 pub mod signals;
 pub mod status;
-mod stop;
+pub mod stop;
 mod sweep;
 pub mod table;
 pub mod transfer;

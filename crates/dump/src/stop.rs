@@ -3,7 +3,25 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use autodump_core::{Error, Result};
 use tokio::sync::watch;
+
+/// The outcome of work that can be dropped at any time, unless `stop` comes first: then the error
+/// is what `stopped` gives.
+pub fn unless_stopped<T>(
+    stop: Pin<&mut impl Future<Output = ()>>,
+    stopped: impl FnOnce() -> Error,
+    work: impl Future<Output = Result<T>>,
+) -> impl Future<Output = Result<T>> {
+    let work = Box::pin(work);
+    async {
+        tokio::select! {
+            biased;
+            () = stop => Err(stopped()),
+            outcome = work => outcome,
+        }
+    }
+}
 
 /// A request to stop that stays made: it may be awaited again after it came.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorClass, Result};
+use crate::error::Result;
+use crate::restore::{understood, wrong};
 
 /// The most workers.
 pub const MOST_WORKERS: u16 = 1_000;
@@ -72,16 +73,10 @@ impl TableRestoreOptions {
 
     /// Reads the JSON text of options, and checks them.
     pub fn parse(text: &str) -> Result<Self> {
-        let options: Self = serde_json::from_str(text).map_err(|error| {
-            wrong(
-                format!("the options of the restore are not understood: {error}"),
-                "Write them as docs/restore.md has them",
-            )
-        })?;
-        options.checked()
+        understood::<Self>(text)?.checked()
     }
 
-    /// The same, or an error of class [`ErrorClass::Configuration`] where a value is not allowed.
+    /// The same, or an error of class [`Configuration`](crate::ErrorClass::Configuration) where a value is not allowed.
     pub fn checked(self) -> Result<Self> {
         if let Some(workers) = self.workers.filter(|n| !(1..=MOST_WORKERS).contains(n)) {
             let what = format!("{workers} workers were asked for");
@@ -99,13 +94,10 @@ impl TableRestoreOptions {
     }
 }
 
-fn wrong(what: impl Into<String>, hint: &str) -> Error {
-    Error::new(ErrorClass::Configuration, what, hint)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorClass;
 
     #[test]
     fn the_options_are_the_contract() {

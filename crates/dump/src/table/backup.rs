@@ -15,6 +15,7 @@ use super::finish::{Finish, Found};
 use super::range::{self, RangeJob};
 use super::summary::summarise;
 use crate::output::interrupted;
+use crate::stop::unless_stopped;
 use crate::sweep::sweep;
 
 /// What a job does of a run.
@@ -45,13 +46,9 @@ where
     S: ObjectReader + ObjectWriter,
 {
     let mut stop = pin!(stop);
-    let done = tokio::select! {
-        biased;
-        () = &mut stop => {
-            Err(interrupted("before the run came to its end; the next attempt goes on where it was"))
-        }
-        done = to_the_manifest(table, store, finish, part, now) => done,
-    }?;
+    let when = "before the run came to its end; the next attempt goes on where it was";
+    let work = to_the_manifest(table, store, finish, part, now);
+    let done = unless_stopped(stop.as_mut(), || interrupted(when), work).await?;
     if done.is_some() && matches!(finish.plan.method, Method::Scan(_)) {
         tokio::select! {
             biased;
