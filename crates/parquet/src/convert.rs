@@ -1,0 +1,364 @@
+//! One table, one CSV.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::ports::{ObjectLocation, ObjectReader, ObjectWriter};
+use autodump_core::{Error, ErrorClass, Result};
+use autodump_dump::Staged;
+use autodump_dump::codec::extension;
+use autodump_dump::open_uploads::{OpenUploads, SharedStore};
+use autodump_dump::part_size::PARTS;
+use autodump_dump::progress::Progress;
+use autodump_dump::publish::{Patience, begin_manifest, publish, stage_manifest};
+use autodump_dump::transfer::transfer;
+use autodump_dump::uploader::{Limits, Uploader};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::csv::Format;
+use crate::layout::Table;
+use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION};
+use crate::output::{Stream, channel};
+use crate::rows::{Made, Making, Rows};
+use crate::schema::TableSchema;
+use crate::sources::{Before, before, unchanged};
+use crate::text::Binary;
+
+/// How often more a CSV has than its Parquet; only the size of parts depends on it.
+const LARGER: u64 = 6;
+/// Less than this is not expected of any CSV.
+const LITTLE: u64 = 16 << 20;
+/// After this time, uploads that could not be aborted are left to the bucket's lifecycle rule.
+const ABORTING: Duration = Duration::from_mins(1);
+
+/// What becomes of rows that break a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBad {
+    /// They end the conversion.
+    #[default]
+    Stop,
+    /// They go to a file of their own, with the reason.
+    Reject,
+}
+
+/// How a table is converted.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the CSV is written.
+    pub format: Format,
+    /// How bytes are written.
+    pub binary: Binary,
+    /// How it is compressed: not at all, with gzip or with Zstandard.
+    pub compression: Compression,
+    /// What the rows have to be.
+    pub schema: Option<TableSchema>,
+    /// What becomes of those that are not.
+    pub on_bad: OnBad,
+    /// Memory.
+    pub memory: Memory,
+    /// How often and long the last steps are tried again.
+    pub patience: Patience,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            format: Format::default(),
+            binary: Binary::default(),
+            compression: Compression::usual(Algorithm::None),
+            schema: None,
+            on_bad: OnBad::default(),
+            memory: Memory::default(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// What a conversion may use, in bytes. All of it together stays within 256 MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Pages of a row group, and 32 MiB for what is read ahead of them. A file that needs more is
+    /// refused.
+    pub pages: u64,
+    /// The longest row of CSV.
+    pub row: usize,
+    /// Parts on their way. Half of it is the largest part, by 10,000 of which a CSV is limited:
+    /// a longer one goes on in a further object.
+    pub parts: u32,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { pages: 160 << 20, row: 16 << 20, parts: 48 << 20 }
+    }
+}
+
+/// Where a result is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The bucket.
+    pub bucket: String,
+    /// What the keys begin with, with a closing slash if it is a directory. The table's name
+    /// follows, and one of `.csv`, `.rejects.csv` and `.manifest.json`.
+    pub prefix: String,
+}
+
+impl Destination {
+    fn location(&self, table: &Table, extension: &str) -> ObjectLocation {
+        let key = format!("{}{}{extension}", self.prefix, table.name);
+        ObjectLocation { bucket: self.bucket.clone(), key }
+    }
+
+    /// Where the manifest of a table's result is.
+    #[must_use]
+    pub fn manifest(&self, table: &Table) -> ObjectLocation {
+        self.location(table, ".manifest.json")
+    }
+}
+
+/// What became of a conversion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The result is there now.
+    Converted(Box<ResultManifest>),
+    /// The result of these very files was there already, and is as it was.
+    AlreadyThere(Box<ResultManifest>),
+}
+
+/// Converts one table of `bucket`. On any error no result is there that was not there before:
+/// uploads are aborted, and a CSV without a manifest is none.
+///
+/// A table that may still be growing, or has no files, is refused. A result of fewer of its files
+/// is replaced, one of others is an error.
+pub async fn convert<R, S>(
+    reader: &R,
+    bucket: &str,
+    table: &Table,
+    store: &S,
+    destination: &Destination,
+    options: &Options,
+) -> Result<Outcome>
+where
+    R: ObjectReader + Clone + Send + 'static,
+    S: SharedStore + ObjectReader + ObjectWriter,
+{
+    let making = making(table, bucket, options)?;
+    let proof_location = destination.manifest(table);
+    let replaces = match before(store, &proof_location, bucket, table).await? {
+        Before::Same(manifest) => return Ok(Outcome::AlreadyThere(manifest)),
+        Before::Fewer => true,
+        Before::Nothing => false,
+    };
+    let limits = Limits { memory: options.memory.parts, in_flight: 4, parts: PARTS };
+    let uploader = Uploader::new(store.clone(), limits, Arc::new(Progress::default()));
+    let proof = OpenUploads::default();
+    let job = Job { reader, bucket, table, store, destination, options, uploader, replaces };
+    let outcome = job.published(making, &proof).await;
+    // After a success nothing is open but a reject file that was not needed.
+    tokio::join!(
+        job.uploader.abort_open(tokio::time::sleep(ABORTING)),
+        proof.abort_all(tokio::time::sleep(ABORTING))
+    );
+    let Err(error) = outcome else { return outcome.map(Box::new).map(Outcome::Converted) };
+    // Another conversion of the same files may have been quicker.
+    match before(store, &proof_location, bucket, table).await {
+        Ok(Before::Same(manifest)) => Ok(Outcome::AlreadyThere(manifest)),
+        _ => Err(error),
+    }
+}
+
+/// Refuses what cannot be converted, before anything is done.
+fn making(table: &Table, bucket: &str, options: &Options) -> Result<Making> {
+    let refused = |what: String, hint: &str| Err(Error::new(ErrorClass::Configuration, what, hint));
+    let uri = format!("s3://{bucket}/{}", table.directory);
+    if let Some(growing) = table.growing.first() {
+        let what =
+            format!("{uri} may still be growing: s3://{bucket}/{growing}/_SUCCESS is missing");
+        return refused(what, "Convert it when its writer has ended");
+    }
+    if table.files.is_empty() {
+        let what = format!("{uri} has no files of Parquet");
+        return refused(what, "Find out what wrote _SUCCESS there without any, or removed them");
+    }
+    if options.compression.algorithm() == Algorithm::Lz4 {
+        return refused(
+            format!("the compression is {}", options.compression),
+            "Use none, gzip or zstd",
+        );
+    }
+    options.format.check()?;
+    Ok(Making {
+        format: options.format.clone(),
+        binary: options.binary,
+        rules: options.schema.as_ref().map(TableSchema::rules).transpose()?,
+        pages: options.memory.pages,
+        longest: options.memory.row,
+    })
+}
+
+struct Job<'a, R, S: SharedStore> {
+    reader: &'a R,
+    bucket: &'a str,
+    table: &'a Table,
+    store: &'a S,
+    destination: &'a Destination,
+    options: &'a Options,
+    uploader: Arc<Uploader<S>>,
+    /// Whether a result of fewer files is there.
+    replaces: bool,
+}
+
+type Parts<S> = Vec<Staged<<S as autodump_core::ports::ObjectStore>::Upload>>;
+
+impl<R, S> Job<'_, R, S>
+where
+    R: ObjectReader + Clone + Send + 'static,
+    S: SharedStore + ObjectReader + ObjectWriter,
+{
+    async fn published(
+        &self,
+        making: Making,
+        proof: &OpenUploads<S::Upload>,
+    ) -> Result<ResultManifest> {
+        let location = self.destination.manifest(self.table);
+        let begun = begin_manifest(self.store, proof, location.clone()).await?;
+        let (made, lines, rejects) = self.uploaded(making).await?;
+        unchanged(self.reader, self.bucket, self.table).await?;
+        let manifest = self.manifest(made, &lines, &rejects);
+        let json = serde_json::to_vec_pretty(&manifest).map_err(|error| {
+            let what = format!("the manifest of {} cannot be written: {error}", self.table.name);
+            Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+        })?;
+        let staged = stage_manifest(begun, json.into()).await?;
+        if self.replaces {
+            // Between this and the end there is no result, rather than one that is none.
+            self.store.remove(&location.bucket, std::slice::from_ref(&location.key)).await?;
+        }
+        let data = lines.into_iter().chain(rejects).collect();
+        publish(self.uploader.open(), data, staged, self.options.patience).await?;
+        tracing::info!(
+            table = self.table.name,
+            rows = manifest.rows_out,
+            rejects = manifest.rejects,
+            key = location.key,
+            "table converted"
+        );
+        Ok(manifest)
+    }
+
+    /// Everything uploaded, and nothing visible yet.
+    async fn uploaded(&self, making: Making) -> Result<(Made, Parts<S>, Parts<S>)> {
+        let (lines, from_lines) = channel(self.options.compression)?;
+        let (rejects, from_rejects) = match self.options.on_bad {
+            OnBad::Stop => (None, None),
+            OnBad::Reject => {
+                let (sink, stream) = channel(self.options.compression)?;
+                (Some(sink), Some(stream))
+            }
+        };
+        let rows = Rows::new(making, lines, rejects);
+        let (reader, bucket) = (self.reader.clone(), self.bucket.to_owned());
+        let (files, runtime) = (self.table.files.clone(), Handle::current());
+        let thread =
+            tokio::task::spawn_blocking(move || rows.run(&reader, &bucket, &files, &runtime));
+        let sent = tokio::try_join!(self.send(".csv", from_lines), self.send_rejects(from_rejects));
+        // Without anybody who listens, the thread ends.
+        let made = thread.await.unwrap_or_else(|error| Err(broke_down(&error)));
+        match (made, sent) {
+            (Ok(made), Ok((lines, rejects))) => {
+                let rejects = if made.rejects > 0 { rejects } else { Vec::new() };
+                Ok((made, lines, rejects))
+            }
+            // Of two ends of a channel, the other one's error is the reason.
+            (Err(error), Ok(_)) => Err(self.explained(error).await),
+            (Ok(_), Err(error)) => Err(error),
+            (Err(_), Err(sent)) if sent.class() != ErrorClass::Internal => Err(sent),
+            (Err(made), Err(_)) => Err(self.explained(made).await),
+        }
+    }
+
+    async fn send(&self, extension: &str, mut from: Stream) -> Result<Parts<S>> {
+        let location = self.location(extension);
+        let bytes: u64 = self.table.files.iter().map(|file| file.bytes).sum();
+        let expected = bytes.saturating_mul(LARGER).max(LITTLE);
+        transfer(&self.uploader, location, expected, &mut from).await
+    }
+
+    async fn send_rejects(&self, from: Option<Stream>) -> Result<Parts<S>> {
+        match from {
+            Some(from) => self.send(".rejects.csv", from).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn location(&self, name: &str) -> ObjectLocation {
+        let packed = extension(self.options.compression.algorithm());
+        self.destination.location(self.table, &format!("{name}{packed}"))
+    }
+
+    /// A file that cannot be read may be one that is another now.
+    async fn explained(&self, error: Error) -> Error {
+        if error.class() != ErrorClass::Verification {
+            return error;
+        }
+        match unchanged(self.reader, self.bucket, self.table).await {
+            Err(changed) if changed.class() == ErrorClass::Verification => changed.caused_by(error),
+            _ => error,
+        }
+    }
+
+    fn manifest(&self, made: Made, lines: &Parts<S>, rejects: &Parts<S>) -> ResultManifest {
+        let files = self.table.files.iter().zip(&made.rows).map(|(file, rows)| SourceFile {
+            key: file.key.clone(),
+            bytes: file.bytes,
+            etag: file.etag.clone(),
+            rows: *rows,
+        });
+        ResultManifest {
+            version: VERSION,
+            table: self.table.name.clone(),
+            source: Source {
+                bucket: self.bucket.to_owned(),
+                directory: self.table.directory.clone(),
+                files: files.collect(),
+            },
+            rows_in: made.rows.iter().sum(),
+            columns: made.columns,
+            format: self.options.format.clone(),
+            binary: self.options.binary,
+            compression: self.options.compression.to_string(),
+            rows_out: made.rows_out,
+            rejects: made.rejects,
+            objects: lines.iter().map(described).collect(),
+            reject_objects: rejects.iter().map(described).collect(),
+        }
+    }
+}
+
+fn described<U>(staged: &Staged<U>) -> ResultObject {
+    ResultObject {
+        key: staged.location.key.clone(),
+        bytes: staged.completion.bytes,
+        sha256: hex::encode(staged.sha256),
+    }
+}
+
+fn broke_down(error: &tokio::task::JoinError) -> Error {
+    let what = format!("the thread that makes the lines broke down: {error}");
+    Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "fault_tests.rs"]
+mod fault_tests;
+
+#[cfg(test)]
+#[path = "types_tests.rs"]
+mod types_tests;

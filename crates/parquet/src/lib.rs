@@ -1,0 +1,26 @@
+//! Parquet of RDS exports, or any other, made into CSV: one file for each table.
+//!
+//! [`layout`] says which objects are the files of which table, and [`convert::convert`] makes one
+//! table into one CSV. Memory is bounded whatever the files are, or say they are; nothing is
+//! published before everything was read without an error, and the result's manifest comes last.
+
+mod column;
+pub mod convert;
+pub mod csv;
+pub mod layout;
+pub mod manifest;
+mod nested;
+mod number;
+mod output;
+mod read;
+mod rows;
+pub mod schema;
+mod sources;
+#[cfg(test)]
+mod testing;
+mod text;
+mod typed;
+
+pub use column::ColumnInfo;
+pub use text::Binary;
+pub use typed::Type;

@@ -1,0 +1,144 @@
+//! What pages of delta-encoded byte arrays make of themselves.
+//!
+//! Their lengths are numbers of their own, so that a short page can declare values without end.
+//! They are added up before anything is made of them.
+
+use parquet::basic::Encoding;
+
+/// What a decoded value takes besides its bytes: its length, its prefix, a reference.
+const EACH: u64 = 48;
+
+/// Whether a page of this encoding is looked at.
+pub(crate) const fn concerns(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::DELTA_LENGTH_BYTE_ARRAY | Encoding::DELTA_BYTE_ARRAY)
+}
+
+/// Bytes that the levels take at the beginning of a page of the first version.
+pub(crate) fn levels(
+    page: &[u8],
+    max_def: i16,
+    max_rep: i16,
+    def: Encoding,
+    rep: Encoding,
+    values: u32,
+) -> Option<usize> {
+    let mut at = 0usize;
+    for (max, encoding) in [(max_rep, rep), (max_def, def)] {
+        if max == 0 {
+            continue;
+        }
+        at += if encoding == Encoding::RLE {
+            let length = page.get(at..at.checked_add(4)?)?;
+            4 + u32::from_le_bytes(length.try_into().ok()?) as usize
+        } else {
+            let bits = u64::from(16 - max.unsigned_abs().leading_zeros());
+            usize::try_from((u64::from(values) * bits).div_ceil(8)).ok()?
+        };
+    }
+    Some(at)
+}
+
+/// Bytes that the values take when they are decoded. `None` where their number or a length makes
+/// no sense.
+pub(crate) fn expanded(bytes: &[u8], values: u32, encoding: Encoding) -> Option<u64> {
+    let mut bits = Bits { bytes, at: 0 };
+    let mut sum = u64::from(values) * EACH;
+    if encoding == Encoding::DELTA_BYTE_ARRAY {
+        sum = sum.checked_add(bits.sum(values)?)?;
+    }
+    // The suffixes are charged with the page; only their number matters.
+    bits.sum(values)?;
+    sum.checked_add(bytes.len() as u64)
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Bits<'a> {
+    /// Reads one run of `DELTA_BINARY_PACKED` numbers, at most `values` of them and none negative,
+    /// and adds them up.
+    fn sum(&mut self, values: u32) -> Option<u64> {
+        let block = self.varint()?;
+        let minis = self.varint()?;
+        let mut left = self.varint()?;
+        let mut value = self.zigzag()?;
+        if minis == 0 || left > u64::from(values) || block % minis != 0 {
+            return None;
+        }
+        let per_mini = block / minis;
+        if left == 0 {
+            return Some(0);
+        }
+        let mut sum = u64::try_from(value).ok()?;
+        left -= 1;
+        while left > 0 {
+            let smallest = self.zigzag()?;
+            let widths = self.take(usize::try_from(minis).ok()?)?;
+            for width in widths {
+                if left == 0 {
+                    break;
+                }
+                let now = left.min(per_mini);
+                let packed = self.take_bits(*width, per_mini)?;
+                for index in 0..now {
+                    let delta = unpacked(packed, *width, index)?;
+                    value = value.wrapping_add(smallest).wrapping_add(delta);
+                    // Lengths have 32 bits.
+                    value = i64::from(i32::try_from(value).ok()?);
+                    sum = sum.checked_add(u64::try_from(value).ok()?)?;
+                }
+                left -= now;
+            }
+        }
+        Some(sum)
+    }
+
+    fn take_bits(&mut self, width: u8, values: u64) -> Option<&'a [u8]> {
+        if width > 64 {
+            return None;
+        }
+        let bytes = values.checked_mul(u64::from(width))?.div_ceil(8);
+        // The last block of some writers is cut off behind its last value.
+        let bytes = usize::try_from(bytes).ok()?.min(self.bytes.len() - self.at);
+        self.take(bytes)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let end = self.at.checked_add(length)?;
+        let taken = self.bytes.get(self.at..end)?;
+        self.at = end;
+        Some(taken)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *self.take(1)?.first()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    #[allow(clippy::cast_possible_wrap, reason = "zigzag")]
+    fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+}
+
+/// The number of `width` bits at `index`.
+#[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "at most 64 bits")]
+fn unpacked(packed: &[u8], width: u8, index: u64) -> Option<i64> {
+    let first = usize::try_from(index.checked_mul(u64::from(width))?).ok()?;
+    let mut value = 0u64;
+    for bit in 0..usize::from(width) {
+        let byte = packed.get((first + bit) / 8)?;
+        value |= u64::from(byte >> ((first + bit) % 8) & 1) << bit;
+    }
+    Some(value as i64)
+}
