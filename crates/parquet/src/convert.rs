@@ -1,6 +1,7 @@
 //! One table, one CSV.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use autodump_core::compression::{Algorithm, Compression};
@@ -23,7 +24,7 @@ use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION}
 use crate::output::{Stream, channel};
 use crate::rows::{Made, Making, Rows};
 use crate::schema::TableSchema;
-use crate::sources::{Before, before, unchanged};
+use crate::sources::{Before, before, is_of, unchanged};
 use crate::text::Binary;
 
 /// How often more a CSV has than its Parquet; only the size of parts depends on it.
@@ -72,7 +73,7 @@ impl Default for Options {
             schema: None,
             on_bad: OnBad::default(),
             memory: Memory::default(),
-            patience: Patience::default(),
+            patience: Patience { total: Duration::from_secs(30), ..Patience::default() },
         }
     }
 }
@@ -124,7 +125,7 @@ impl Destination {
 pub enum Outcome {
     /// The result is there now.
     Converted(Box<ResultManifest>),
-    /// The result of these very files was there already, and is as it was.
+    /// The result of these files, or of these and newer ones, was there already, and is as it was.
     AlreadyThere(Box<ResultManifest>),
 }
 
@@ -132,7 +133,7 @@ pub enum Outcome {
 /// uploads are aborted, and a CSV without a manifest is none.
 ///
 /// A table that may still be growing, or has no files, is refused. A result of fewer of its files
-/// is replaced, one of others is an error.
+/// is replaced, and is away meanwhile; one of others is an error.
 pub async fn convert<R, S>(
     reader: &R,
     bucket: &str,
@@ -147,26 +148,23 @@ where
 {
     let making = making(table, bucket, options)?;
     let proof_location = destination.manifest(table);
-    let replaces = match before(store, &proof_location, bucket, table).await? {
-        Before::Same(manifest) => return Ok(Outcome::AlreadyThere(manifest)),
-        Before::Fewer => true,
-        Before::Nothing => false,
-    };
+    if let Before::Covered(manifest) = before(store, &proof_location, bucket, table).await? {
+        return Ok(Outcome::AlreadyThere(manifest));
+    }
     let limits = Limits { memory: options.memory.parts, in_flight: 4, parts: PARTS };
     let uploader = Uploader::new(store.clone(), limits, Arc::new(Progress::default()));
     let proof = OpenUploads::default();
-    let job = Job { reader, bucket, table, store, destination, options, uploader, replaces };
+    let visible = AtomicBool::new(false);
+    let job = Job { reader, bucket, table, store, destination, options, uploader, visible };
     let outcome = job.published(making, &proof).await;
     // After a success nothing is open but a reject file that was not needed.
     tokio::join!(
         job.uploader.abort_open(tokio::time::sleep(ABORTING)),
         proof.abort_all(tokio::time::sleep(ABORTING))
     );
-    let Err(error) = outcome else { return outcome.map(Box::new).map(Outcome::Converted) };
-    // Another conversion of the same files may have been quicker.
-    match before(store, &proof_location, bucket, table).await {
-        Ok(Before::Same(manifest)) => Ok(Outcome::AlreadyThere(manifest)),
-        _ => Err(error),
+    match outcome {
+        Err(error) if job.visible.load(Ordering::Relaxed) => job.outrun(error).await,
+        outcome => outcome,
     }
 }
 
@@ -207,8 +205,8 @@ struct Job<'a, R, S: SharedStore> {
     destination: &'a Destination,
     options: &'a Options,
     uploader: Arc<Uploader<S>>,
-    /// Whether a result of fewer files is there.
-    replaces: bool,
+    /// Whether its data may be visible, in the place of others'.
+    visible: AtomicBool,
 }
 
 type Parts<S> = Vec<Staged<<S as autodump_core::ports::ObjectStore>::Upload>>;
@@ -218,11 +216,7 @@ where
     R: ObjectReader + Clone + Send + 'static,
     S: SharedStore + ObjectReader + ObjectWriter,
 {
-    async fn published(
-        &self,
-        making: Making,
-        proof: &OpenUploads<S::Upload>,
-    ) -> Result<ResultManifest> {
+    async fn published(&self, making: Making, proof: &OpenUploads<S::Upload>) -> Result<Outcome> {
         let location = self.destination.manifest(self.table);
         let begun = begin_manifest(self.store, proof, location.clone()).await?;
         let (made, lines, rejects) = self.uploaded(making).await?;
@@ -233,10 +227,14 @@ where
             Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
         })?;
         let staged = stage_manifest(begun, json.into()).await?;
-        if self.replaces {
+        match before(self.store, &location, self.bucket, self.table).await? {
+            // Another conversion was quicker.
+            Before::Covered(manifest) => return Ok(Outcome::AlreadyThere(manifest)),
             // Between this and the end there is no result, rather than one that is none.
-            self.store.remove(&location.bucket, std::slice::from_ref(&location.key)).await?;
+            Before::Fewer => self.remove_manifest(&location).await?,
+            Before::Nothing => {}
         }
+        self.visible.store(true, Ordering::Relaxed);
         let data = lines.into_iter().chain(rejects).collect();
         publish(self.uploader.open(), data, staged, self.options.patience).await?;
         tracing::info!(
@@ -246,7 +244,36 @@ where
             key = location.key,
             "table converted"
         );
-        Ok(manifest)
+        Ok(Outcome::Converted(Box::new(manifest)))
+    }
+
+    /// The manifest could not be published: there may be one of another conversion that ended at
+    /// the same moment. If it was of the same files, so are the data. Otherwise the data may not be
+    /// what it says, and it has to go.
+    async fn outrun(&self, error: Error) -> Result<Outcome> {
+        let location = self.destination.manifest(self.table);
+        let found = before(self.store, &location, self.bucket, self.table).await;
+        match found {
+            Ok(Before::Covered(manifest)) if is_of(&manifest, self.table) => {
+                return Ok(Outcome::AlreadyThere(manifest));
+            }
+            Ok(Before::Nothing) => return Err(error),
+            Err(other) if other.class() != ErrorClass::Configuration => return Err(error),
+            _ => {}
+        }
+        if let Err(problem) = self.remove_manifest(&location).await {
+            tracing::error!(
+                key = location.key,
+                what = problem.what(),
+                hint = "Remove it: the data beside it are not those that it names",
+                "a manifest could not be removed"
+            );
+        }
+        Err(error)
+    }
+
+    async fn remove_manifest(&self, location: &ObjectLocation) -> Result<()> {
+        self.store.remove(&location.bucket, std::slice::from_ref(&location.key)).await
     }
 
     /// Everything uploaded, and nothing visible yet.
@@ -362,3 +389,7 @@ mod fault_tests;
 #[cfg(test)]
 #[path = "types_tests.rs"]
 mod types_tests;
+
+#[cfg(test)]
+#[path = "copy_tests.rs"]
+mod copy_tests;

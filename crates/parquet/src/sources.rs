@@ -1,6 +1,6 @@
 //! Whether the files of a table still are what was listed, and what was made of them before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use autodump_core::pages::{Pages, exists};
 use autodump_core::ports::{Listed, ObjectLocation, ObjectReader};
@@ -50,10 +50,15 @@ fn changed(what: String) -> Error {
 pub(crate) enum Before {
     /// There is none.
     Nothing,
-    /// It is the result of these very files.
-    Same(Box<ResultManifest>),
+    /// It is the result of these files, or of these and others that a newer listing has.
+    Covered(Box<ResultManifest>),
     /// It was made of some of these files: others have come since.
     Fewer,
+}
+
+/// Whether a result is that of all these files and no others.
+pub(crate) fn is_of(manifest: &ResultManifest, table: &Table) -> bool {
+    manifest.source.files.len() == table.files.len()
 }
 
 /// Looks at the manifest that is there. One of other files is an error: two tables must not share
@@ -69,13 +74,13 @@ pub(crate) async fn before<R: ObjectReader>(
     }
     let manifest = read(reader, location).await?;
     let listed = |file: &Listed| (file.key.clone(), file.bytes, file.etag.clone());
-    let now: Vec<_> = table.files.iter().map(listed).collect();
+    let now: BTreeSet<_> = table.files.iter().map(listed).collect();
     let Source { bucket: old_bucket, directory, files } = &manifest.source;
-    let then: Vec<_> =
+    let then: BTreeSet<_> =
         files.iter().map(|file| (file.key.clone(), file.bytes, file.etag.clone())).collect();
     let here = old_bucket == bucket && *directory == table.directory;
-    if here && now == then {
-        return Ok(Before::Same(Box::new(manifest)));
+    if here && now.iter().all(|file| then.contains(file)) {
+        return Ok(Before::Covered(Box::new(manifest)));
     }
     if here && then.iter().all(|file| now.contains(file)) {
         return Ok(Before::Fewer);

@@ -11,7 +11,7 @@ use super::tests::{converted, plain};
 use super::*;
 use crate::testing::{Columns, Field, file, parsed};
 
-const EVERY: &str = "message m {
+pub(super) const EVERY: &str = "message m {
     required boolean b; required int32 i8 (INTEGER(8,true)); required int64 u64 (INTEGER(64,false));
     required float f; required double d; required int32 d9 (DECIMAL(9,2));
     required int64 d18 (DECIMAL(18,0)); required fixed_len_byte_array(16) d38 (DECIMAL(38,10));
@@ -22,7 +22,7 @@ const EVERY: &str = "message m {
     required binary e (ENUM); required int64 legacy (TIMESTAMP_MILLIS); required binary s (STRING);
 }";
 
-fn every(columns: &mut Columns<'_>) {
+pub(super) fn every(columns: &mut Columns<'_>) {
     let fixed = |bytes: [u8; 16]| FixedLenByteArray::from(ByteArray::from(bytes.to_vec()));
     let many = ByteArray::from([vec![0x80], vec![0; 18]].concat());
     columns
@@ -164,7 +164,7 @@ async fn delta_encodings_are_read() {
     }
 }
 
-const NESTED: &str = "message m {
+pub(super) const NESTED: &str = "message m {
     optional group tags (LIST) { repeated group list { optional binary element (STRING); } }
     optional group props (MAP) { repeated group key_value {
         required int32 key; optional double value; } }
@@ -173,7 +173,7 @@ const NESTED: &str = "message m {
 }";
 
 /// Rows: `["a","q\"é\n"],{1:2.5,7:NaN},(1,[1.50])` · `[],{},(2,NULL)` · `[NULL],NULL,(3,[])` · `NULL,{5:NULL},(4,[0.01,0.02])`.
-fn nested(columns: &mut Columns<'_>) {
+pub(super) fn nested(columns: &mut Columns<'_>) {
     columns
         .add::<ByteArrayType>(
             &[ByteArray::from("a"), ByteArray::from("q\"\u{e9}\n")],
