@@ -210,3 +210,48 @@ async fn nested_values_are_json() {
     );
     assert!(manifest.columns.iter().all(|column| column.kind == "json"));
 }
+
+/// A value for each row that is made of the one before it, without end.
+#[tokio::test]
+async fn prefixes_that_make_much_of_little_are_refused() {
+    let values: Vec<_> = (0..2000).map(|n| ByteArray::from(vec![b'x'; 100_000 + n])).collect();
+    let properties = plain()
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::DELTA_BYTE_ARRAY)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_data_page_row_count_limit(10_000);
+    let group = |columns: &mut Columns<'_>| {
+        columns.add::<ByteArrayType>(&values, None, None);
+    };
+    let content = file("message m { required binary s (STRING); }", properties, &[&group]);
+    assert!(content.len() < 1 << 20, "{}", content.len());
+    let error = super::tests::run(&super::tests::store(&[content]), &Options::default()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.what().contains("the 2000 values of a page take 20"), "{error}");
+}
+
+/// One row of a list that refers to one value of a dictionary over and over.
+#[tokio::test]
+async fn a_row_that_makes_much_of_little_is_refused() {
+    const SCHEMA: &str = "message m { repeated binary s (STRING); }";
+    for (items, why) in [
+        (100_000usize, "row 1: column s makes its row longer than 16777216 bytes"),
+        (3_000_000, "the 3000000 values of a page take"),
+    ] {
+        let value = ByteArray::from(vec![b'x'; 1000]);
+        let values = vec![value; items];
+        let def = vec![1; items];
+        let mut rep = vec![1; items];
+        rep[0] = 0;
+        let group = |columns: &mut Columns<'_>| {
+            columns.add::<ByteArrayType>(&values, Some(&def), Some(&rep));
+        };
+        let properties = plain().set_data_page_row_count_limit(usize::MAX);
+        let content = file(SCHEMA, properties, &[&group]);
+        assert!(content.len() < 1 << 20, "{}", content.len());
+        let error = super::tests::run(&super::tests::store(&[content]), &Options::default()).await;
+        let error = error.unwrap_err();
+        assert!(error.what().contains(why), "{error}");
+    }
+}

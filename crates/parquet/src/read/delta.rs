@@ -142,3 +142,79 @@ fn unpacked(packed: &[u8], width: u8, index: u64) -> Option<i64> {
     }
     Some(value as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers as a writer of the format packs them: a block of 128, 4 mini blocks.
+    fn packed(numbers: &[i32]) -> Vec<u8> {
+        let values: Vec<_> = numbers
+            .iter()
+            .map(|n| ByteArray::from(vec![b'x'; usize::try_from(*n).unwrap()]))
+            .collect();
+        let properties = parquet::file::properties::WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        let schema = "message m { required binary s; }";
+        let file = crate::testing::file(
+            schema,
+            properties,
+            &[&|columns| {
+                columns.add::<ByteArrayType>(&values, None, None);
+            }],
+        );
+        // The only page is behind the magic and its header.
+        let (_, header) = super::super::header::read(&file[4..]).unwrap();
+        file[4 + header..].to_vec()
+    }
+
+    fn sum(bytes: &[u8], values: u32) -> Option<u64> {
+        Bits { bytes, at: 0 }.sum(values)
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_are_added_up(numbers in prop::collection::vec(0i32..300, 1..400)) {
+            let bytes = packed(&numbers);
+            let count = u32::try_from(numbers.len()).unwrap();
+            let expected: i64 = numbers.iter().map(|n| i64::from(*n)).sum();
+            prop_assert_eq!(sum(&bytes, count), u64::try_from(expected).ok());
+            prop_assert_eq!(sum(&bytes, count - 1), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let sum = expanded(&bytes, 1000, Encoding::DELTA_BYTE_ARRAY);
+            prop_assert!(sum.is_none_or(|sum| sum < 1000 * (EACH + (1 << 31))));
+        }
+    }
+
+    #[test]
+    fn a_run_without_end_makes_no_sense() {
+        // 128 in a block, 4 mini blocks, 2^35 values from 5 on, each like the one before.
+        let run = [0x80, 1, 4, 0x80, 0x80, 0x80, 0x80, 0x80, 1, 10, 0, 0, 0, 0, 0];
+        assert_eq!(sum(&run, u32::MAX), None);
+        // 129 values of a million, out of a few bytes.
+        let million = [0x80, 1, 4, 0x81, 1, 0x80, 0x89, 0x7a, 0, 0, 0, 0, 0];
+        assert_eq!(sum(&million, 129), Some(129_000_000));
+        assert_eq!(sum(&million, 128), None);
+        assert_eq!(sum(&[0x80, 1, 0, 1, 0], 1), None);
+    }
+
+    #[test]
+    fn levels_are_passed() {
+        let page = [2, 0, 0, 0, 9, 9, 3, 0, 0, 0, 8, 8, 8, 7];
+        let of = |def, rep, encoding| levels(&page, def, rep, encoding, encoding, 10);
+        assert_eq!(of(0, 0, Encoding::RLE), Some(0));
+        assert_eq!(of(1, 0, Encoding::RLE), Some(6));
+        assert_eq!(of(1, 1, Encoding::RLE), Some(13));
+        #[allow(deprecated, reason = "old files have it")]
+        let packed = Encoding::BIT_PACKED;
+        assert_eq!(of(3, 1, packed), Some(2 + 3));
+        assert_eq!(levels(&[255; 6], 1, 1, Encoding::RLE, Encoding::RLE, 1), None);
+    }
+}
