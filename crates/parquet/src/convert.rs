@@ -81,7 +81,7 @@ impl Default for Options {
 /// What a conversion may use, in bytes. All of it together stays within 256 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// Pages of a row group, and 32 MiB for what is read ahead of them. A file that needs more is
+    /// Pages of a row group, and 16 MiB for what is read ahead of them. A file that needs more is
     /// refused.
     pub pages: u64,
     /// The longest row of CSV.

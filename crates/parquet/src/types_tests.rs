@@ -250,7 +250,9 @@ async fn a_row_that_makes_much_of_little_is_refused() {
         let properties = plain().set_data_page_row_count_limit(usize::MAX);
         let content = file(SCHEMA, properties, &[&group]);
         assert!(content.len() < 1 << 20, "{}", content.len());
-        let error = super::tests::run(&super::tests::store(&[content]), &Options::default()).await;
+        let memory = Memory { pages: 64 << 20, ..Memory::default() };
+        let options = Options { memory, ..Options::default() };
+        let error = super::tests::run(&super::tests::store(&[content]), &options).await;
         let error = error.unwrap_err();
         assert!(error.what().contains(why), "{error}");
     }

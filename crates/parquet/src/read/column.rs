@@ -2,12 +2,13 @@
 
 use autodump_core::Result;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::{ByteArray, DataType, FixedLenByteArray, Int96};
+use parquet::data_type::{DataType, FixedLenByteArray, Int96};
 use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Pages, Shape, Spent};
 use super::place::Place;
+use super::texts::{SharedTexts, Texts};
 
 /// One value as it lies in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,23 +46,35 @@ enum Values {
     Int96(Vec<Int96>),
     Float(Vec<f32>),
     Double(Vec<f64>),
-    Bytes(Vec<ByteArray>),
+    /// Where the texts are, of those that were in use when they were read.
+    Texts(Vec<i32>, Texts, SharedTexts),
     Fixed(Vec<FixedLenByteArray>),
 }
 
 impl Leaf {
-    pub(crate) fn new(column: ColumnDescPtr, pages: Pages, spent: Spent, place: Place) -> Self {
+    /// A column chunk. One with texts is read as a `column` of numbers.
+    pub(crate) fn new(
+        column: ColumnDescPtr,
+        pages: Pages,
+        (spent, texts): (Spent, Option<SharedTexts>),
+        place: Place,
+    ) -> Self {
         let Shape { max_def, max_rep, .. } = Shape::of(&column);
         let reader = get_column_reader(column, Box::new(pages));
-        let values = match &reader {
-            ColumnReader::BoolColumnReader(_) => Values::Bool(Vec::new()),
-            ColumnReader::Int32ColumnReader(_) => Values::Int32(Vec::new()),
-            ColumnReader::Int64ColumnReader(_) => Values::Int64(Vec::new()),
-            ColumnReader::Int96ColumnReader(_) => Values::Int96(Vec::new()),
-            ColumnReader::FloatColumnReader(_) => Values::Float(Vec::new()),
-            ColumnReader::DoubleColumnReader(_) => Values::Double(Vec::new()),
-            ColumnReader::ByteArrayColumnReader(_) => Values::Bytes(Vec::new()),
-            ColumnReader::FixedLenByteArrayColumnReader(_) => Values::Fixed(Vec::new()),
+        let values = match (&reader, texts) {
+            (_, Some(shared)) => Values::Texts(Vec::new(), Texts::default(), shared),
+            (ColumnReader::BoolColumnReader(_), _) => Values::Bool(Vec::new()),
+            (ColumnReader::Int32ColumnReader(_), _) => Values::Int32(Vec::new()),
+            (ColumnReader::Int64ColumnReader(_), _) => Values::Int64(Vec::new()),
+            (ColumnReader::Int96ColumnReader(_), _) => Values::Int96(Vec::new()),
+            (ColumnReader::FloatColumnReader(_), _) => Values::Float(Vec::new()),
+            (ColumnReader::DoubleColumnReader(_), _) => Values::Double(Vec::new()),
+            // Texts are read as numbers.
+            (
+                ColumnReader::ByteArrayColumnReader(_)
+                | ColumnReader::FixedLenByteArrayColumnReader(_),
+                _,
+            ) => Values::Fixed(Vec::new()),
         };
         let (def, rep) = (Vec::new(), Vec::new());
         Self {
@@ -83,30 +96,24 @@ impl Leaf {
     pub(crate) fn read(&mut self, rows: usize) -> Result<usize> {
         let (def, rep) = (&mut self.def, &mut self.rep);
         (self.at_level, self.at_value) = (0, 0);
+        self.spent.settle();
         let read = match (&mut self.reader, &mut self.values) {
-            (ColumnReader::BoolColumnReader(r), Values::Bool(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::Int32ColumnReader(r), Values::Int32(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::Int64ColumnReader(r), Values::Int64(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::Int96ColumnReader(r), Values::Int96(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::FloatColumnReader(r), Values::Float(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::DoubleColumnReader(r), Values::Double(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
-            (ColumnReader::ByteArrayColumnReader(r), Values::Bytes(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
-            }
+            (ColumnReader::BoolColumnReader(r), Values::Bool(v)) => fill(r, rows, def, rep, v),
+            (ColumnReader::Int32ColumnReader(r), Values::Int32(v)) => fill(r, rows, def, rep, v),
+            (ColumnReader::Int64ColumnReader(r), Values::Int64(v)) => fill(r, rows, def, rep, v),
+            (ColumnReader::Int96ColumnReader(r), Values::Int96(v)) => fill(r, rows, def, rep, v),
+            (ColumnReader::FloatColumnReader(r), Values::Float(v)) => fill(r, rows, def, rep, v),
+            (ColumnReader::DoubleColumnReader(r), Values::Double(v)) => fill(r, rows, def, rep, v),
             (ColumnReader::FixedLenByteArrayColumnReader(r), Values::Fixed(v)) => {
-                fill(r, rows, def, rep, v, &self.spent)
+                fill(r, rows, def, rep, v)
+            }
+            (ColumnReader::Int32ColumnReader(r), Values::Texts(v, held, shared)) => {
+                // What was held for the rows before is given back before more is taken.
+                *held = Texts::default();
+                shared.settle();
+                let read = fill(r, rows, def, rep, v);
+                *held = shared.snapshot();
+                read
             }
             _ => return Err(self.place.damaged("its reader is of another type")),
         };
@@ -154,7 +161,9 @@ impl Leaf {
             }),
             Values::Float(values) => values.get(at).map(|value| Cell::Float(*value)),
             Values::Double(values) => values.get(at).map(|value| Cell::Double(*value)),
-            Values::Bytes(values) => values.get(at).map(|value| Cell::Bytes(value.data())),
+            Values::Texts(places, held, _) => {
+                places.get(at).and_then(|place| held.get(*place)).map(Cell::Bytes)
+            }
             Values::Fixed(values) => values.get(at).map(|value| Cell::Bytes(value.data())),
         };
         cell.map(Some).ok_or_else(|| self.place.damaged("it has fewer values than levels"))
@@ -171,12 +180,10 @@ fn fill<T: DataType>(
     def: &mut Vec<i16>,
     rep: &mut Vec<i16>,
     values: &mut Vec<T::T>,
-    spent: &Spent,
 ) -> ParquetResult<(usize, usize)> {
     def.clear();
     rep.clear();
     values.clear();
-    spent.settle();
     let (records, _, levels) = reader.read_records(rows, Some(def), Some(rep), values)?;
     Ok((records, levels))
 }

@@ -38,17 +38,64 @@ pub(crate) fn levels(
     Some(at)
 }
 
-/// Bytes that the values take when they are decoded. `None` where their number or a length makes
-/// no sense.
+/// What the lengths of `values` values take while they are looked at.
+pub(crate) const fn looking(values: u32) -> u64 {
+    values as u64 * 8
+}
+
+/// Bytes that the values of a fixed length take when they are decoded. `None` where their number
+/// or a length makes no sense.
 pub(crate) fn expanded(bytes: &[u8], values: u32, encoding: Encoding) -> Option<u64> {
-    let mut bits = Bits { bytes, at: 0 };
-    let mut sum = u64::from(values) * EACH;
-    if encoding == Encoding::DELTA_BYTE_ARRAY {
-        sum = sum.checked_add(bits.sum(values)?)?;
+    let found = Delta::read(bytes, values, encoding)?;
+    found.size().checked_add(u64::from(values) * EACH)
+}
+
+/// A page of delta-encoded byte arrays.
+pub(crate) struct Delta<'a> {
+    /// How much each has of the one before it; none where nobody has.
+    prefixes: Vec<u32>,
+    lengths: Vec<u32>,
+    data: &'a [u8],
+}
+
+impl<'a> Delta<'a> {
+    /// Reads the lengths alone. There are at most `values` of them.
+    pub(crate) fn read(bytes: &'a [u8], values: u32, encoding: Encoding) -> Option<Self> {
+        let mut bits = Bits { bytes, at: 0 };
+        let mut prefixes = Vec::new();
+        if encoding == Encoding::DELTA_BYTE_ARRAY {
+            bits.run(values, &mut prefixes)?;
+        }
+        let mut lengths = Vec::new();
+        bits.run(values, &mut lengths)?;
+        prefixes.resize(lengths.len(), 0);
+        Some(Self { prefixes, lengths, data: bytes.get(bits.at..)? })
     }
-    // The suffixes are charged with the page; only their number matters.
-    bits.sum(values)?;
-    sum.checked_add(bytes.len() as u64)
+
+    /// How long [`Self::plain`] is, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        let sum = |lengths: &[u32]| lengths.iter().map(|length| u64::from(*length)).sum::<u64>();
+        sum(&self.prefixes) + sum(&self.lengths) + 4 * self.lengths.len() as u64
+    }
+
+    /// Appends the values, each after its length. `None` where they are not there.
+    pub(crate) fn plain(&self, out: &mut Vec<u8>) -> Option<()> {
+        let mut data = self.data;
+        let mut before = out.len()..out.len();
+        for (prefix, length) in self.prefixes.iter().zip(&self.lengths) {
+            if *prefix as usize > before.len() {
+                return None;
+            }
+            let (suffix, rest) = data.split_at_checked(*length as usize)?;
+            data = rest;
+            out.extend_from_slice(&prefix.checked_add(*length)?.to_le_bytes());
+            let start = out.len();
+            out.extend_from_within(before.start..before.start + *prefix as usize);
+            out.extend_from_slice(suffix);
+            before = start..out.len();
+        }
+        Some(())
+    }
 }
 
 struct Bits<'a> {
@@ -57,9 +104,8 @@ struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// Reads one run of `DELTA_BINARY_PACKED` numbers, at most `values` of them and none negative,
-    /// and adds them up.
-    fn sum(&mut self, values: u32) -> Option<u64> {
+    /// Reads one run of `DELTA_BINARY_PACKED` numbers, at most `values` of them and none negative.
+    fn run(&mut self, values: u32, out: &mut Vec<u32>) -> Option<()> {
         let block = self.varint()?;
         let minis = self.varint()?;
         let mut left = self.varint()?;
@@ -69,9 +115,10 @@ impl<'a> Bits<'a> {
         }
         let per_mini = block / minis;
         if left == 0 {
-            return Some(0);
+            return Some(());
         }
-        let mut sum = u64::try_from(value).ok()?;
+        out.reserve_exact(usize::try_from(left).ok()?);
+        out.push(u32::try_from(value).ok()?);
         left -= 1;
         while left > 0 {
             let smallest = self.zigzag()?;
@@ -85,14 +132,14 @@ impl<'a> Bits<'a> {
                 for index in 0..now {
                     let delta = unpacked(packed, *width, index)?;
                     value = value.wrapping_add(smallest).wrapping_add(delta);
-                    // Lengths have 32 bits.
+                    // Lengths have 32 bits, one of which is a sign.
                     value = i64::from(i32::try_from(value).ok()?);
-                    sum = sum.checked_add(u64::try_from(value).ok()?)?;
+                    out.push(u32::try_from(value).ok()?);
                 }
                 left -= now;
             }
         }
-        Some(sum)
+        Some(())
     }
 
     fn take_bits(&mut self, width: u8, values: u64) -> Option<&'a [u8]> {
@@ -173,7 +220,9 @@ mod tests {
     }
 
     fn sum(bytes: &[u8], values: u32) -> Option<u64> {
-        Bits { bytes, at: 0 }.sum(values)
+        let mut numbers = Vec::new();
+        Bits { bytes, at: 0 }.run(values, &mut numbers)?;
+        Some(numbers.into_iter().map(u64::from).sum())
     }
 
     proptest! {

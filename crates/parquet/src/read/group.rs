@@ -13,10 +13,13 @@ use super::file::Opened;
 use super::inflate::Inflate;
 use super::pages::{Pages, Shape, Spent};
 use super::place::{Place, damaged};
+use super::texts::{SharedTexts, as_numbers};
 use super::window::Window;
 
 /// What all columns' pieces on their way may take together.
-const WINDOWS: u64 = 32 << 20;
+const WINDOWS: u64 = 16 << 20;
+/// What pages may take together at most: the places of texts in them are counted in 31 bits.
+const MOST_PAGES: u64 = 1 << 30;
 /// The largest piece that is asked for at once.
 const LARGEST_PIECE: u64 = 2 << 20;
 /// Columns of a file, those within others counted too.
@@ -55,7 +58,7 @@ impl Group {
                 "Split the table",
             ));
         }
-        let budget = Budget::new(pages.saturating_sub(WINDOWS));
+        let budget = Budget::new(pages.saturating_sub(WINDOWS).min(MOST_PAGES));
         let step = (WINDOWS / (2 * columns.max(1) as u64)).min(LARGEST_PIECE);
         let leaves = (0..columns).map(|at| leaf(file, group, (index, at), step, &budget));
         let leaves = leaves.collect::<Result<Vec<_>>>()?;
@@ -109,8 +112,14 @@ fn leaf(
     };
     let spent = Spent::default();
     let shape = Shape::of(&column);
-    let pages = Pages::new(window, inflate, budget, place.clone(), shape, spent.clone());
-    Ok(Leaf::new(column, pages, spent, place))
+    let texts = (column.physical_type() == Type::BYTE_ARRAY).then(SharedTexts::default);
+    let column = match &texts {
+        Some(_) => Arc::new(as_numbers(&column).map_err(|error| place.of(error))?),
+        None => column,
+    };
+    let pages =
+        Pages::new(window, inflate, budget, place.clone(), shape, spent.clone(), texts.clone());
+    Ok(Leaf::new(column, pages, (spent, texts), place))
 }
 
 /// Where a chunk lies; it must be within the file.

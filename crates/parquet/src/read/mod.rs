@@ -14,6 +14,7 @@ mod header;
 mod inflate;
 mod pages;
 mod place;
+mod texts;
 mod window;
 
 pub(crate) use self::column::{Cell, Leaf};

@@ -11,10 +11,11 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::budget::{Budget, Charge};
-use super::delta;
+use super::delta::{self, Delta};
 use super::header::{self, Header, Kind, Trouble, V2};
 use super::inflate::Inflate;
 use super::place::{Place, through};
+use super::texts::SharedTexts;
 use super::window::Window;
 
 /// How much of a chunk is looked at for a header at first, and at most.
@@ -46,6 +47,8 @@ pub(crate) struct Pages {
     place: Place,
     column: Shape,
     spent: Spent,
+    /// Where texts are kept, in a column that is read as numbers.
+    texts: Option<SharedTexts>,
     /// What the decoded dictionary takes, which lives as long as this.
     dictionary: Option<Charge>,
 }
@@ -68,7 +71,8 @@ impl Shape {
             Type::INT32 | Type::FLOAT => (4, 4),
             Type::INT64 | Type::DOUBLE => (8, 8),
             Type::INT96 => (12, 16),
-            Type::BYTE_ARRAY => (4, 40),
+            // A place and its text, while the dictionary is made of them.
+            Type::BYTE_ARRAY => (4, 8),
             Type::FIXED_LEN_BYTE_ARRAY => (usize::try_from(column.type_length()).unwrap_or(0), 40),
         };
         let (max_def, max_rep) = (column.max_def_level(), column.max_rep_level());
@@ -84,9 +88,10 @@ impl Pages {
         place: Place,
         column: Shape,
         spent: Spent,
+        texts: Option<SharedTexts>,
     ) -> Self {
         let budget = budget.clone();
-        Self { window, inflate, budget, place, column, spent, dictionary: None }
+        Self { window, inflate, budget, place, column, spent, texts, dictionary: None }
     }
 
     fn next_page(&mut self) -> Result<Option<Page>> {
@@ -104,13 +109,9 @@ impl Pages {
                 }
                 Kind::Data { values, encoding, def, rep } => {
                     let buf = self.content(&header, 0)?;
-                    let skipped = if delta::concerns(encoding) {
-                        let shape = self.column;
-                        delta::levels(&buf, shape.max_def, shape.max_rep, def, rep, values)
-                    } else {
-                        Some(0)
-                    };
-                    self.settle_values(&buf, skipped, values, encoding)?;
+                    let Shape { max_def, max_rep, .. } = self.column;
+                    let levels = delta::levels(&buf, max_def, max_rep, def, rep, values);
+                    let (buf, encoding) = self.values(buf, levels, values, encoding)?;
                     return Ok(Some(Page::DataPage {
                         buf,
                         num_values: values,
@@ -189,7 +190,14 @@ impl Pages {
         }
         let bytes = u64::from(values) * self.column.decoded;
         let charge = self.charge(bytes, || format!("a dictionary has {values} values"))?;
-        let buf = self.content(header, 0)?;
+        let mut buf = self.content(header, 0)?;
+        if let Some(texts) = &self.texts {
+            let mut places = Vec::with_capacity(values as usize * 4);
+            let taken = texts.dictionary(buf, values, &mut places);
+            let why = format!("its dictionary does not have the {values} texts it declares");
+            taken.ok_or_else(|| self.place.damaged(why))?;
+            buf = places.into();
+        }
         self.dictionary = Some(charge);
         Ok(Page::DictionaryPage { buf, num_values: values, encoding, is_sorted: false })
     }
@@ -202,11 +210,11 @@ impl Pages {
             let plain = header.compressed;
             self.content(header, plain)?
         };
-        self.settle_values(&buf, Some(levels), v2.values, v2.encoding)?;
+        let (buf, encoding) = self.values(buf, Some(levels), v2.values, v2.encoding)?;
         Ok(Page::DataPageV2 {
             buf,
             num_values: v2.values,
-            encoding: v2.encoding,
+            encoding,
             num_nulls: v2.nulls,
             num_rows: v2.rows,
             def_levels_byte_len: v2.def_bytes,
@@ -216,35 +224,68 @@ impl Pages {
         })
     }
 
-    /// Charges what the values of a page take when they are decoded, where the number of rows that
-    /// are read at once does not bound it.
-    fn settle_values(
+    /// A page as its values are to be decoded, behind `levels` bytes of levels: texts as the
+    /// numbers that stand for them. What they take is charged where the number of rows that are
+    /// read at once does not bound it.
+    fn values(
         &self,
-        buf: &[u8],
-        skipped: Option<usize>,
+        buf: Bytes,
+        levels: Option<usize>,
         values: u32,
         encoding: Encoding,
-    ) -> Result<()> {
+    ) -> Result<(Bytes, Encoding)> {
         let dictionary = matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
         if dictionary && self.dictionary.is_none() {
             return Err(self.place.damaged("its dictionary is missing"));
         }
-        let mut bytes = 0;
         if self.column.max_rep > 0 {
             // A vector that grows is up to twice as long; two levels belong to each value.
-            bytes += u64::from(values) * 2 * (self.column.decoded + 4);
-        }
-        if delta::concerns(encoding) {
-            let rest = skipped.and_then(|skipped| buf.get(skipped..));
-            let expanded = rest.and_then(|rest| delta::expanded(rest, values, encoding));
-            let why = "a page with lengths that make no sense";
-            bytes += expanded.ok_or_else(|| self.place.damaged(why))?;
-        }
-        if bytes > 0 {
+            let bytes = u64::from(values) * 2 * (self.column.decoded + 4);
             let what = || format!("the {values} values of a page take {bytes} bytes");
             self.spent.add(self.charge(bytes, what)?);
         }
-        Ok(())
+        if dictionary || self.texts.is_none() && !delta::concerns(encoding) {
+            return Ok((buf, encoding));
+        }
+        let nonsense = || self.place.damaged("a page with lengths that make no sense");
+        let levels = levels.filter(|levels| *levels <= buf.len()).ok_or_else(nonsense)?;
+        let rest = buf.slice(levels..);
+        let Some(texts) = &self.texts else {
+            let looking = || format!("a page has {values} values");
+            let _looking = self.charge(delta::looking(values), looking)?;
+            let bytes = delta::expanded(&rest, values, encoding).ok_or_else(nonsense)?;
+            let what = || format!("the {values} values of a page take {bytes} bytes");
+            self.spent.add(self.charge(bytes, what)?);
+            return Ok((buf, encoding));
+        };
+        let rest = self.plain(rest, values, encoding)?;
+        // Each text takes as much for its length as for its place.
+        let bytes = (levels + rest.len()) as u64;
+        let charge =
+            self.charge(bytes, || format!("the {values} places of a page take {bytes} bytes"))?;
+        let mut out = buf[..levels].to_vec();
+        texts.page(rest, &mut out).ok_or_else(nonsense)?;
+        Ok((charge.hold(out), Encoding::PLAIN))
+    }
+
+    /// Texts, each after its length.
+    fn plain(&self, rest: Bytes, values: u32, encoding: Encoding) -> Result<Bytes> {
+        let nonsense = || self.place.damaged("a page with lengths that make no sense");
+        if encoding == Encoding::PLAIN {
+            return Ok(rest);
+        }
+        if !delta::concerns(encoding) {
+            return Err(self.place.damaged(format!("texts are not encoded as {encoding}")));
+        }
+        let looking = || format!("a page has {values} values");
+        let _looking = self.charge(delta::looking(values), looking)?;
+        let delta = Delta::read(&rest, values, encoding).ok_or_else(nonsense)?;
+        let bytes = delta.size();
+        let charge =
+            self.charge(bytes, || format!("the {values} values of a page take {bytes} bytes"))?;
+        let mut plain = Vec::with_capacity(usize::try_from(bytes).unwrap_or(usize::MAX));
+        delta.plain(&mut plain).ok_or_else(nonsense)?;
+        Ok(charge.hold(plain))
     }
 }
 
