@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::compression::Algorithm;
 use autodump_core::ports::{ObjectLocation, ObjectReader, ObjectWriter};
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::Staged;
@@ -12,20 +12,18 @@ use autodump_dump::codec::extension;
 use autodump_dump::open_uploads::{OpenUploads, SharedStore};
 use autodump_dump::part_size::PARTS;
 use autodump_dump::progress::Progress;
-use autodump_dump::publish::{Patience, begin_manifest, publish, stage_manifest};
+use autodump_dump::publish::{begin_manifest, publish, stage_manifest};
 use autodump_dump::transfer::transfer;
 use autodump_dump::uploader::{Limits, Uploader};
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use crate::csv::Format;
 use crate::layout::Table;
 use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION};
+use crate::options::{Destination, OnBad, Options};
 use crate::output::{Stream, channel};
 use crate::rows::{Made, Making, Rows};
 use crate::schema::TableSchema;
 use crate::sources::{Before, before, is_of, unchanged};
-use crate::text::Binary;
 
 /// How often more a CSV has than its Parquet; only the size of parts depends on it.
 const LARGER: u64 = 6;
@@ -33,92 +31,6 @@ const LARGER: u64 = 6;
 const LITTLE: u64 = 16 << 20;
 /// After this time, uploads that could not be aborted are left to the bucket's lifecycle rule.
 const ABORTING: Duration = Duration::from_mins(1);
-
-/// What becomes of rows that break a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnBad {
-    /// They end the conversion.
-    #[default]
-    Stop,
-    /// They go to a file of their own, with the reason.
-    Reject,
-}
-
-/// How a table is converted.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How the CSV is written.
-    pub format: Format,
-    /// How bytes are written.
-    pub binary: Binary,
-    /// How it is compressed: not at all, with gzip or with Zstandard.
-    pub compression: Compression,
-    /// What the rows have to be.
-    pub schema: Option<TableSchema>,
-    /// What becomes of those that are not.
-    pub on_bad: OnBad,
-    /// Memory.
-    pub memory: Memory,
-    /// How often and long the last steps are tried again.
-    pub patience: Patience,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            format: Format::default(),
-            binary: Binary::default(),
-            compression: Compression::usual(Algorithm::None),
-            schema: None,
-            on_bad: OnBad::default(),
-            memory: Memory::default(),
-            patience: Patience { total: Duration::from_secs(30), ..Patience::default() },
-        }
-    }
-}
-
-/// What a conversion may use, in bytes. All of it together stays within 256 MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory {
-    /// Pages of a row group, and 16 MiB for what is read ahead of them. A file that needs more is
-    /// refused.
-    pub pages: u64,
-    /// The longest row of CSV.
-    pub row: usize,
-    /// Parts on their way. Half of it is the largest part, by 10,000 of which a CSV is limited:
-    /// a longer one goes on in a further object.
-    pub parts: u32,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self { pages: 160 << 20, row: 16 << 20, parts: 48 << 20 }
-    }
-}
-
-/// Where a result is put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The bucket.
-    pub bucket: String,
-    /// What the keys begin with, with a closing slash if it is a directory. The table's name
-    /// follows, and one of `.csv`, `.rejects.csv` and `.manifest.json`.
-    pub prefix: String,
-}
-
-impl Destination {
-    fn location(&self, table: &Table, extension: &str) -> ObjectLocation {
-        let key = format!("{}{}{extension}", self.prefix, table.name);
-        ObjectLocation { bucket: self.bucket.clone(), key }
-    }
-
-    /// Where the manifest of a table's result is.
-    #[must_use]
-    pub fn manifest(&self, table: &Table) -> ObjectLocation {
-        self.location(table, ".manifest.json")
-    }
-}
 
 /// What became of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +44,8 @@ pub enum Outcome {
 /// Converts one table of `bucket`. On any error no result is there that was not there before:
 /// uploads are aborted, and a CSV without a manifest is none.
 ///
+/// When `stop` ends first, everything ends, with an error of class [`ErrorClass::Interrupted`].
+///
 /// A table that may still be growing, or has no files, is refused. A result of fewer of its files
 /// is replaced, and is away meanwhile; one of others is an error.
 pub async fn convert<R, S>(
@@ -141,6 +55,7 @@ pub async fn convert<R, S>(
     store: &S,
     destination: &Destination,
     options: &Options,
+    stop: impl Future<Output = ()> + Send,
 ) -> Result<Outcome>
 where
     R: ObjectReader + Clone + Send + 'static,
@@ -156,7 +71,11 @@ where
     let proof = OpenUploads::default();
     let visible = AtomicBool::new(false);
     let job = Job { reader, bucket, table, store, destination, options, uploader, visible };
-    let outcome = job.published(making, &proof).await;
+    let outcome = tokio::select! {
+        biased;
+        () = stop => Err(interrupted(table)),
+        outcome = job.published(making, &proof) => outcome,
+    };
     // After a success nothing is open but a reject file that was not needed.
     tokio::join!(
         job.uploader.abort_open(tokio::time::sleep(ABORTING)),
@@ -373,6 +292,11 @@ fn described<U>(staged: &Staged<U>) -> ResultObject {
     }
 }
 
+fn interrupted(table: &Table) -> Error {
+    let what = format!("somebody asked to stop (SIGTERM) before {} was converted", table.name);
+    Error::new(ErrorClass::Interrupted, what, "Convert it again if that was not meant")
+}
+
 fn broke_down(error: &tokio::task::JoinError) -> Error {
     let what = format!("the thread that makes the lines broke down: {error}");
     Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
@@ -393,3 +317,7 @@ mod types_tests;
 #[cfg(test)]
 #[path = "copy_tests.rs"]
 mod copy_tests;
+
+#[cfg(test)]
+#[path = "roundtrip_tests.rs"]
+mod roundtrip_tests;

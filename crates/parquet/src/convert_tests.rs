@@ -1,3 +1,5 @@
+use std::future::pending;
+
 use autodump_core::testing::MemoryStore;
 use parquet::basic::{Compression as Codec, GzipLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -5,6 +7,7 @@ use parquet::file::properties::WriterProperties;
 use serde_json::json;
 
 use super::*;
+use crate::csv::Format;
 use crate::layout::Layout;
 use crate::testing::{Columns, file};
 
@@ -36,7 +39,8 @@ pub(super) fn destination() -> Destination {
 }
 
 pub(super) async fn run(store: &MemoryStore, options: &Options) -> Result<Outcome> {
-    convert(store, "in", &table(store).await, store, &destination(), options).await
+    let table = table(store).await;
+    convert(store, "in", &table, store, &destination(), options, pending()).await
 }
 
 /// Everything in the destination, and what is not finished.

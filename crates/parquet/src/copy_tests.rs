@@ -9,6 +9,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use super::tests::{converted, plain, run, store};
 use super::types_tests::{EVERY, NESTED, every, nested};
 use super::*;
+use crate::csv::Format;
 use crate::testing::{Columns, file};
 
 #[path = "../../dump/tests/support/postgres.rs"]

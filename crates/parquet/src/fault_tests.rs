@@ -1,5 +1,7 @@
 //! What goes wrong, and what is left of it: nothing.
 
+use std::future::pending;
+
 use autodump_core::testing::{Call, Cut, Fault, FaultyStore, MemoryStore};
 use parquet::basic::{Compression as Codec, GzipLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -8,7 +10,9 @@ use serde_json::json;
 
 use super::tests::{DIRECTORY, at, destination, left, run, simple, store, table};
 use super::*;
+use crate::options::Memory;
 use crate::testing::{Columns, file, parsed};
+use autodump_dump::publish::Patience;
 
 fn key(batch: u32) -> String {
     format!("{DIRECTORY}{batch}/part-00000-u.gz.parquet")
@@ -36,7 +40,8 @@ async fn with(faults: Vec<Fault>, cuts: Vec<Cut>) -> (MemoryStore, Result<Outcom
     memory.remove(&at(&key(2)));
     let whole = table(&memory).await;
     let store = FaultyStore::new(memory.clone(), faults).with_cuts(cuts);
-    let outcome = convert(&store, "in", &whole, &store, &destination(), &impatient()).await;
+    let outcome =
+        convert(&store, "in", &whole, &store, &destination(), &impatient(), pending()).await;
     (memory, outcome, store.count(Call::Get))
 }
 
@@ -79,7 +84,8 @@ async fn a_manifest_that_cannot_be_published_leaves_no_result() {
     assert_eq!((keys.len(), open.len()), (1, 0));
     // The next one finds no manifest, and makes it whole.
     let whole = table(&memory).await;
-    let outcome = convert(&memory, "in", &whole, &memory, &destination(), &impatient()).await;
+    let outcome =
+        convert(&memory, "in", &whole, &memory, &destination(), &impatient(), pending()).await;
     assert!(matches!(outcome, Ok(Outcome::Converted(_))));
 }
 
@@ -96,7 +102,9 @@ async fn an_object_that_changes_or_goes_is_named() {
     let memory = store(&[simple(0, 100), simple(100, 200)]);
     let listed = table(&memory).await;
     let convert = || async {
-        convert(&memory, "in", &listed, &memory, &destination(), &impatient()).await.unwrap_err()
+        convert(&memory, "in", &listed, &memory, &destination(), &impatient(), pending())
+            .await
+            .unwrap_err()
     };
     memory.put(&at(&key(2)), simple(100, 201));
     let error = convert().await;
@@ -347,7 +355,8 @@ async fn of_two_at_once_one_result_is_left_or_none() {
         let memory = store(&files);
         let whole = table(&memory).await;
         let raced = Raced { memory: memory.clone(), theirs };
-        let outcome = convert(&raced, "in", &whole, &raced, &destination(), &impatient()).await;
+        let outcome =
+            convert(&raced, "in", &whole, &raced, &destination(), &impatient(), pending()).await;
         let (keys, open) = left(&memory);
         assert_eq!((keys.len(), open.len()), (left_over, 0), "{keys:?}");
         match outcome {
@@ -364,7 +373,28 @@ async fn a_late_event_of_fewer_files_does_nothing() {
     let mut earlier = table(&memory).await;
     run(&memory, &impatient()).await.unwrap();
     earlier.files.truncate(1);
-    let outcome = convert(&memory, "in", &earlier, &memory, &destination(), &impatient()).await;
+    let outcome =
+        convert(&memory, "in", &earlier, &memory, &destination(), &impatient(), pending()).await;
     let Ok(Outcome::AlreadyThere(manifest)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(manifest.rows_out, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_to_stop_leaves_nothing() {
+    for wait in [0, 1, 5, 20] {
+        let memory = store(&[large()]);
+        let whole = table(&memory).await;
+        let stop = tokio::time::sleep(Duration::from_millis(wait));
+        let (to, options) = (destination(), impatient());
+        let outcome = convert(&memory, "in", &whole, &memory, &to, &options, stop).await;
+        let (keys, open) = left(&memory);
+        assert_eq!(open, [""; 0]);
+        match outcome {
+            Ok(_) => assert_eq!(keys.len(), 2, "{wait} ms were enough"),
+            Err(error) => {
+                assert_eq!(error.class(), ErrorClass::Interrupted);
+                assert!(!keys.iter().any(|key| key.ends_with(".manifest.json")), "{keys:?}");
+            }
+        }
+    }
 }

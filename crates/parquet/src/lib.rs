@@ -11,6 +11,7 @@ pub mod layout;
 pub mod manifest;
 mod nested;
 mod number;
+pub mod options;
 mod output;
 mod read;
 mod rows;

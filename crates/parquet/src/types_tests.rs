@@ -9,6 +9,7 @@ use parquet::file::properties::WriterVersion;
 
 use super::tests::{converted, plain};
 use super::*;
+use crate::options::Memory;
 use crate::testing::{Columns, Field, file, parsed};
 
 pub(super) const EVERY: &str = "message m {
