@@ -9,6 +9,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tokio::runtime::Handle;
 
 use super::place::damaged;
+use super::tree;
 use super::window::{Ranges, Remote, whole};
 
 /// A file of at most this many bytes is read in one request.
@@ -95,6 +96,7 @@ fn metadata_length(uri: &str, end: &[u8], bytes: u64) -> Result<u64> {
 
 /// Metadata that are nonsense can make the decoder panic, which is told as any other damage.
 fn decoded(uri: &str, bytes: &[u8]) -> Result<ParquetMetaData> {
+    tree::check(bytes).map_err(|why| damaged(uri, format!("its metadata: {why}")))?;
     std::panic::catch_unwind(|| ParquetMetaDataReader::decode_metadata(bytes))
         .map_err(|_| damaged(uri, "its metadata make no sense"))?
         .map_err(|error| damaged(uri, format!("its metadata: {error}")))

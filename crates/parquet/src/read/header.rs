@@ -4,6 +4,8 @@
 
 use parquet::basic::Encoding;
 
+use super::thrift::{FALSE, I16, I64, STRUCT, TRUE, Thrift, Trouble};
+
 /// What a page declares of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -44,20 +46,14 @@ pub(crate) struct V2 {
     pub(crate) is_compressed: bool,
 }
 
-/// Why there is no header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// It goes on behind these bytes.
-    Short,
-    /// It is none.
-    Broken(String),
-}
+/// Structures within structures that a header of a page may have.
+const DEEPEST: u32 = 8;
 
 /// Reads a header from the beginning of `bytes`, and says how long it is.
 pub(crate) fn read(bytes: &[u8]) -> Result<(Header, usize), Trouble> {
-    let mut thrift = Thrift { bytes, at: 0, depth: 0 };
+    let mut thrift = Thrift::new(bytes, DEEPEST);
     let header = header(&mut thrift)?;
-    Ok((header, thrift.at))
+    Ok((header, thrift.at()))
 }
 
 fn header(thrift: &mut Thrift<'_>) -> Result<Header, Trouble> {
@@ -158,117 +154,6 @@ impl Numbers {
             rep_bytes: self.number(6)?,
             is_compressed: self.0[7] != Some(0),
         }))
-    }
-}
-
-const TRUE: u8 = 1;
-const FALSE: u8 = 2;
-const I16: u8 = 4;
-const I64: u8 = 6;
-const STRUCT: u8 = 12;
-/// Structures within structures that a header of a page may have.
-const DEEPEST: u32 = 8;
-
-struct Thrift<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    depth: u32,
-}
-
-impl Thrift<'_> {
-    fn byte(&mut self) -> Result<u8, Trouble> {
-        let byte = *self.bytes.get(self.at).ok_or(Trouble::Short)?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    fn varint(&mut self) -> Result<u64, Trouble> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(Trouble::Broken("a number in it has no end".to_owned()))
-    }
-
-    #[allow(clippy::cast_possible_wrap, reason = "zigzag")]
-    fn int(&mut self) -> Result<i64, Trouble> {
-        let value = self.varint()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    /// The next field's number and type; `None` at the end of the structure.
-    fn field(&mut self, last: &mut i64) -> Result<Option<(i64, u8)>, Trouble> {
-        let byte = self.byte()?;
-        if byte == 0 {
-            return Ok(None);
-        }
-        let step = i64::from(byte >> 4);
-        *last = if step == 0 { self.int()? } else { last.saturating_add(step) };
-        Ok(Some((*last, byte & 0x0f)))
-    }
-
-    fn skip(&mut self, wire: u8) -> Result<(), Trouble> {
-        match wire {
-            TRUE | FALSE => {}
-            3 => self.forward(1)?,
-            I16..=I64 => drop(self.varint()?),
-            7 => self.forward(8)?,
-            8 => {
-                let length = self.varint()?;
-                self.forward(length)?;
-            }
-            9 | 10 => self.skip_list()?,
-            STRUCT => self.skip_struct()?,
-            other => return Err(Trouble::Broken(format!("a field in it has type {other}"))),
-        }
-        Ok(())
-    }
-
-    fn forward(&mut self, bytes: u64) -> Result<(), Trouble> {
-        let left = (self.bytes.len() - self.at) as u64;
-        if bytes > left {
-            return Err(Trouble::Short);
-        }
-        self.at += usize::try_from(bytes).unwrap_or(usize::MAX);
-        Ok(())
-    }
-
-    fn skip_list(&mut self) -> Result<(), Trouble> {
-        let byte = self.byte()?;
-        let size = if byte >> 4 == 15 { self.varint()? } else { u64::from(byte >> 4) };
-        for _ in 0..size {
-            // In a list a truth value takes a byte.
-            let wire = if matches!(byte & 0x0f, TRUE | FALSE) { 3 } else { byte & 0x0f };
-            self.deeper(|thrift| thrift.skip(wire))?;
-        }
-        Ok(())
-    }
-
-    fn skip_struct(&mut self) -> Result<(), Trouble> {
-        self.deeper(|thrift| {
-            let mut last = 0;
-            while let Some((_, wire)) = thrift.field(&mut last)? {
-                thrift.skip(wire)?;
-            }
-            Ok(())
-        })
-    }
-
-    fn deeper(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
-        if self.depth == DEEPEST {
-            return Err(Trouble::Broken("structures in it are too deep".to_owned()));
-        }
-        self.depth += 1;
-        inner(self)?;
-        self.depth -= 1;
-        Ok(())
     }
 }
 

@@ -15,6 +15,8 @@ mod inflate;
 mod pages;
 mod place;
 mod texts;
+mod thrift;
+mod tree;
 mod window;
 
 pub(crate) use self::column::{Cell, Leaf};

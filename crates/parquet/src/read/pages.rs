@@ -12,10 +12,11 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::budget::{Budget, Charge};
 use super::delta::{self, Delta};
-use super::header::{self, Header, Kind, Trouble, V2};
+use super::header::{self, Header, Kind, V2};
 use super::inflate::Inflate;
 use super::place::{Place, through};
 use super::texts::SharedTexts;
+use super::thrift::Trouble;
 use super::window::Window;
 
 /// How much of a chunk is looked at for a header at first, and at most.
