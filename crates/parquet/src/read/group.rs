@@ -25,7 +25,7 @@ const LARGEST_PIECE: u64 = 2 << 20;
 /// Columns of a file, those within others counted too.
 const MOST_COLUMNS: usize = 4096;
 /// What the decoded rows of all columns may take together, their bytes aside.
-const BATCH: usize = 8 << 20;
+const BATCH: usize = 2 << 20;
 /// What a decoded value and its levels take at most.
 const VALUE: usize = 48;
 /// No more rows than this at once: they should fit into the processor's cache.

@@ -260,12 +260,14 @@ impl Pages {
             return Ok((buf, encoding));
         };
         let rest = self.plain(rest, values, encoding)?;
-        // Each text takes as much for its length as for its place.
-        let bytes = (levels + rest.len()) as u64;
-        let charge =
-            self.charge(bytes, || format!("the {values} places of a page take {bytes} bytes"))?;
-        let mut out = buf[..levels].to_vec();
-        texts.page(rest, &mut out).ok_or_else(nonsense)?;
+        // Each text has a length of 4 bytes, so there cannot be more places than that.
+        let most = (values as usize).min(rest.len() / 4);
+        let bytes = levels + most * 4;
+        let what = || format!("the {values} places of a page take {bytes} bytes");
+        let charge = self.charge(bytes as u64, what)?;
+        let mut out = Vec::with_capacity(bytes);
+        out.extend_from_slice(&buf[..levels]);
+        texts.page(rest, values, &mut out).ok_or_else(nonsense)?;
         Ok((charge.hold(out), Encoding::PLAIN))
     }
 

@@ -39,7 +39,7 @@ impl SharedTexts {
     /// must be. `None` where there are others.
     pub(crate) fn dictionary(&self, texts: Bytes, values: u32, out: &mut Vec<u8>) -> Option<()> {
         let before = out.len();
-        places(&texts, Some, out)?;
+        places(&texts, values, Some, out)?;
         if out.len() - before != values as usize * LENGTH {
             return None;
         }
@@ -47,11 +47,12 @@ impl SharedTexts {
         Some(())
     }
 
-    /// Takes the texts of a page, and appends their places to `out`. `None` where they are none.
-    pub(crate) fn page(&self, texts: Bytes, out: &mut Vec<u8>) -> Option<()> {
+    /// Takes the texts of a page, and appends their places to `out`. `None` where they are none,
+    /// or more than `most`.
+    pub(crate) fn page(&self, texts: Bytes, most: u32, out: &mut Vec<u8>) -> Option<()> {
         let mut held = self.lock();
         let base = held.next;
-        places(&texts, |place| Some(!(base.checked_add(place)? % WRAP)), out)?;
+        places(&texts, most, |place| Some(!(base.checked_add(place)? % WRAP)), out)?;
         let length = u32::try_from(texts.len()).ok()?;
         held.next = base.checked_add(length)? % WRAP;
         held.pages.push((base, texts));
@@ -91,9 +92,15 @@ fn text(texts: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// Appends where each of the texts is, as `code` writes it.
-fn places(texts: &[u8], code: impl Fn(u32) -> Option<u32>, out: &mut Vec<u8>) -> Option<()> {
-    let mut at = 0;
+fn places(
+    texts: &[u8],
+    most: u32,
+    code: impl Fn(u32) -> Option<u32>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let (mut at, mut left) = (0, most);
     while at < texts.len() {
+        left = left.checked_sub(1)?;
         let length = text(texts, at)?.len();
         out.extend_from_slice(&code(u32::try_from(at).ok()?)?.to_le_bytes());
         at += LENGTH + length;
@@ -140,7 +147,7 @@ mod tests {
             let count = u32::try_from(dictionary.len()).unwrap();
             texts.dictionary(plain(&dictionary), count, &mut dictionary_places).unwrap();
             for page in &pages {
-                texts.page(plain(page), &mut places).unwrap();
+                texts.page(plain(page), 9, &mut places).unwrap();
             }
             let held = texts.snapshot();
             for (place, text) in numbers(&dictionary_places).into_iter().zip(&dictionary) {
@@ -162,7 +169,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..60), place: i32) {
             let texts = SharedTexts::default();
-            let _ = texts.page(bytes.clone().into(), &mut Vec::new());
+            let _ = texts.page(bytes.clone().into(), 10, &mut Vec::new());
             let _ = texts.dictionary(bytes.into(), 3, &mut Vec::new());
             let held = texts.snapshot();
             prop_assert!(held.get(place).is_none_or(|text| text.len() < 60));
@@ -174,8 +181,9 @@ mod tests {
         let texts = SharedTexts::default();
         let two = plain(&[b"ab".to_vec(), b"c".to_vec()]);
         assert_eq!(texts.dictionary(two.clone(), 3, &mut Vec::new()), None);
-        assert_eq!(texts.page(two.slice(..two.len() - 1), &mut Vec::new()), None);
-        assert_eq!(texts.page(two.slice(..8), &mut Vec::new()), None);
-        assert_eq!(texts.page(two, &mut Vec::new()), Some(()));
+        assert_eq!(texts.page(two.slice(..two.len() - 1), 2, &mut Vec::new()), None);
+        assert_eq!(texts.page(two.slice(..8), 2, &mut Vec::new()), None);
+        assert_eq!(texts.page(two.clone(), 1, &mut Vec::new()), None);
+        assert_eq!(texts.page(two, 2, &mut Vec::new()), Some(()));
     }
 }
