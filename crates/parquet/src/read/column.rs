@@ -8,7 +8,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::pages::{Pages, Shape, Spent};
 use super::place::Place;
-use super::texts::{SharedTexts, Texts};
+use super::texts::{SharedTexts, Span, Texts};
 
 /// One value as it lies in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,7 +47,7 @@ enum Values {
     Float(Vec<f32>),
     Double(Vec<f64>),
     /// Where the texts are, of those that were in use when they were read.
-    Texts(Vec<i32>, Texts, SharedTexts),
+    Texts(Vec<i32>, Vec<Option<Span>>, Texts, SharedTexts),
     Fixed(Vec<FixedLenByteArray>),
 }
 
@@ -62,7 +62,7 @@ impl Leaf {
         let Shape { max_def, max_rep, .. } = Shape::of(&column);
         let reader = get_column_reader(column, Box::new(pages));
         let values = match (&reader, texts) {
-            (_, Some(shared)) => Values::Texts(Vec::new(), Texts::default(), shared),
+            (_, Some(shared)) => Values::Texts(Vec::new(), Vec::new(), Texts::default(), shared),
             (ColumnReader::BoolColumnReader(_), _) => Values::Bool(Vec::new()),
             (ColumnReader::Int32ColumnReader(_), _) => Values::Int32(Vec::new()),
             (ColumnReader::Int64ColumnReader(_), _) => Values::Int64(Vec::new()),
@@ -107,12 +107,13 @@ impl Leaf {
             (ColumnReader::FixedLenByteArrayColumnReader(r), Values::Fixed(v)) => {
                 fill(r, rows, def, rep, v)
             }
-            (ColumnReader::Int32ColumnReader(r), Values::Texts(v, held, shared)) => {
+            (ColumnReader::Int32ColumnReader(r), Values::Texts(v, spans, held, shared)) => {
                 // What was held for the rows before is given back before more is taken.
                 *held = Texts::default();
                 shared.settle();
                 let read = fill(r, rows, def, rep, v);
                 *held = shared.snapshot();
+                held.find(v, spans);
                 read
             }
             _ => return Err(self.place.damaged("its reader is of another type")),
@@ -143,6 +144,7 @@ impl Leaf {
     }
 
     /// Takes what comes next: a value, or `None` where there is none.
+    #[inline]
     pub(crate) fn take(&mut self) -> Result<Option<Cell<'_>>> {
         let def = self.def()?;
         self.at_level += 1;
@@ -161,8 +163,9 @@ impl Leaf {
             }),
             Values::Float(values) => values.get(at).map(|value| Cell::Float(*value)),
             Values::Double(values) => values.get(at).map(|value| Cell::Double(*value)),
-            Values::Texts(places, held, _) => {
-                places.get(at).and_then(|place| held.get(*place)).map(Cell::Bytes)
+            Values::Texts(_, spans, held, _) => {
+                let span = spans.get(at).copied().flatten();
+                span.and_then(|span| held.get(span)).map(Cell::Bytes)
             }
             Values::Fixed(values) => values.get(at).map(|value| Cell::Bytes(value.data())),
         };

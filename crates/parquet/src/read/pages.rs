@@ -15,7 +15,7 @@ use super::delta::{self, Delta};
 use super::header::{self, Header, Kind, V2};
 use super::inflate::Inflate;
 use super::place::{Place, through};
-use super::texts::SharedTexts;
+use super::texts::{self, SharedTexts};
 use super::thrift::Trouble;
 use super::window::Window;
 
@@ -241,7 +241,9 @@ impl Pages {
         }
         if self.column.max_rep > 0 {
             // A vector that grows is up to twice as long; two levels belong to each value.
-            let bytes = u64::from(values) * 2 * (self.column.decoded + 4);
+            let each =
+                self.column.decoded + 4 + if self.texts.is_some() { texts::FOUND } else { 0 };
+            let bytes = u64::from(values) * 2 * each;
             let what = || format!("the {values} values of a page take {bytes} bytes");
             self.spent.add(self.charge(bytes, what)?);
         }
