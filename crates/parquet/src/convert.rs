@@ -73,8 +73,8 @@ where
     let job = Job { reader, bucket, table, store, destination, options, uploader, visible };
     let outcome = tokio::select! {
         biased;
-        () = stop => Err(interrupted(table)),
         outcome = job.published(making, &proof) => outcome,
+        () = stop => Err(interrupted(table)),
     };
     // After a success nothing is open but a reject file that was not needed.
     tokio::join!(
