@@ -93,7 +93,7 @@ fn job(
     secret: SecretValue,
     environment: &Environment,
 ) -> Result<DumpJob> {
-    let Options::Database(options) = spec.options.clone() else {
+    let Options::Dump(options) = spec.options.clone() else {
         let what = format!("{} is no secret", environment.resource_arn);
         return Err(wrong(what, "Dump secrets alone"));
     };

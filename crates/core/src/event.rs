@@ -52,9 +52,9 @@ impl ScanRequest {
             ("aws.events" | "aws.scheduler", "Scheduled Event") => Ok(Self::All),
             ("aws.tag", "Tag Change on Resource") => tag_change(prefix, event),
             ("aws.secretsmanager", "AWS API Call via CloudTrail") => {
-                api_call(prefix, event, Kind::Secret)
+                api_call(prefix, event, &SECRETS)
             }
-            ("aws.dynamodb", "AWS API Call via CloudTrail") => api_call(prefix, event, Kind::Table),
+            ("aws.dynamodb", "AWS API Call via CloudTrail") => api_call(prefix, event, &TABLES),
             ("", "") => direct(event),
             (source, detail_type) => Err(not_accepted(&format!(
                 "with source {source:?} and detail-type {detail_type:?}"
@@ -105,7 +105,8 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
         return Err(not_accepted("of aws.tag without a resource"));
     };
     if Kind::of(resource).is_none() {
-        return Ok(ScanRequest::ignored(format!("{resource} is neither a secret nor a table")));
+        let reason = format!("{resource} is neither a secret nor a table nor a database");
+        return Ok(ScanRequest::ignored(reason));
     }
     if !any_configures(prefix, &keys) {
         return Ok(ScanRequest::ignored(none_of_ours(prefix, resource)));
@@ -113,21 +114,31 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
     Ok(ScanRequest::one(resource))
 }
 
-fn api_call(prefix: &TagPrefix, event: &Value, kind: Kind) -> Result<ScanRequest> {
+/// What is known of a service's calls.
+struct Trail {
+    /// Those after which a target may be configured otherwise than before.
+    calls: [&'static str; 4],
+    /// The target of one.
+    target: fn(&Value) -> Option<String>,
+    noun: &'static str,
+}
+
+const SECRETS: Trail =
+    Trail { calls: CALLS, target: |detail| secret_of(detail).map(str::to_owned), noun: "secret" };
+const TABLES: Trail = Trail { calls: TABLE_CALLS, target: table_of, noun: "table" };
+
+fn api_call(prefix: &TagPrefix, event: &Value, trail: &Trail) -> Result<ScanRequest> {
     let detail = &event["detail"];
     let call = detail["eventName"].as_str().unwrap_or_default();
-    let (calls, resource, name) = match kind {
-        Kind::Secret => (CALLS, secret_of(detail).map(str::to_owned), "secret"),
-        Kind::Table => (TABLE_CALLS, table_of(detail), "table"),
-    };
-    if !calls.contains(&call) {
+    if !trail.calls.contains(&call) {
         return Ok(ScanRequest::ignored(format!("the call {call:?} changes no tags")));
     }
     if let Some(code) = detail.get("errorCode").filter(|code| !code.is_null()) {
         return Ok(ScanRequest::ignored(format!("the call {call} failed with {code}")));
     }
-    let Some(resource) = resource else {
-        return Err(not_accepted(&format!("of CloudTrail for {call} that names no {name}")));
+    let Some(resource) = (trail.target)(detail) else {
+        let noun = trail.noun;
+        return Err(not_accepted(&format!("of CloudTrail for {call} that names no {noun}")));
     };
     match tag_keys_of(detail) {
         Some(keys) if !any_configures(prefix, &keys) => {

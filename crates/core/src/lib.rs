@@ -20,6 +20,7 @@ pub mod runs;
 pub mod scan;
 pub mod schedule;
 pub mod secret;
+pub mod snapshot;
 pub mod source;
 pub mod table;
 pub mod tags;

@@ -281,7 +281,9 @@ impl<S: TargetSource, E: Executions, O: Observer> Scan<'_, S, E, O> {
     /// Starts the first run of `resource` strictly after `after`.
     async fn schedule(&self, resource: &Resource, after: DateTime<Utc>) -> Outcome {
         let Some(kind) = Kind::of(&resource.arn) else {
-            return Outcome::Rejected(vec!["it is neither a secret nor a table".to_owned()]);
+            return Outcome::Rejected(vec![
+                "it is neither a secret nor a table nor a database".to_owned(),
+            ]);
         };
         let spec = match tags::parse(self.prefix, kind, &resource.tags) {
             None => return Outcome::NotTarget,

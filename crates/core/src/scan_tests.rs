@@ -362,7 +362,7 @@ async fn one_failing_source_of_three_stops_no_other_and_is_named() {
     let report = scan.run(&ScanRequest::All).await;
     assert_eq!(counts(&report), [250 + 30 + 100 + 50, 0, 0, 1, 0]);
     let error = report.into_result().unwrap_err().to_string();
-    let named = "the tables of eu-west-1 by arn:aws:iam::222233334444:role/AutoDumpSource: page \
+    let named = "the tables and databases of eu-west-1 by arn:aws:iam::222233334444:role/AutoDumpSource: page \
                  cannot be listed";
     assert!(error.contains(named), "{error}");
 }
@@ -373,5 +373,5 @@ async fn what_is_neither_secret_nor_table_is_rejected() {
     let world = World::of([Resource { arn: arn.to_owned(), ..daily(1) }]);
     let report = world.scan(&ScanRequest::All).await;
     assert_eq!(counts(&report), [0, 0, 1, 0, 0]);
-    assert_eq!(report.rejections[0].reasons, ["it is neither a secret nor a table"]);
+    assert_eq!(report.rejections[0].reasons, ["it is neither a secret nor a table nor a database"]);
 }

@@ -1,4 +1,4 @@
-//! Where else tables are looked for: other regions, and other accounts.
+//! Where else tables and databases are looked for: other regions, and other accounts.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -5,7 +5,7 @@ use crate::ports::{Page, Resource, TargetSource};
 use crate::source::{self, Source};
 use crate::tags::Kind;
 
-/// The own secrets and tables, and the tables of further sources.
+/// The own secrets, tables and databases, and the tables and databases of further sources.
 ///
 /// Secrets stay with `ListSecrets`: it tells which are scheduled for deletion, which the tagging
 /// API does not; and with pages of a hundred and a filter by key there too, nothing would be
@@ -13,21 +13,22 @@ use crate::tags::Kind;
 #[derive(Debug)]
 pub struct Targets<S, T> {
     secrets: S,
-    tables: T,
+    tagged: T,
     further: Vec<(Source, T)>,
     region: String,
 }
 
 impl<S: TargetSource, T: TargetSource> Targets<S, T> {
-    /// The secrets and tables of this account in `region`, and the tables of the sources.
+    /// The secrets of this account in `region`; the tables and databases there, which are one
+    /// place; and those of the sources.
     #[must_use]
     pub fn new(
         region: impl Into<String>,
         secrets: S,
-        tables: T,
+        tagged: T,
         further: Vec<(Source, T)>,
     ) -> Self {
-        Self { secrets, tables, further, region: region.into() }
+        Self { secrets, tagged, further, region: region.into() }
     }
 
     /// How many places are listed.
@@ -38,9 +39,9 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
     async fn page_of(&self, place: usize, tag_key: &str, token: Option<String>) -> Result<Page> {
         match place {
             0 => self.secrets.page(tag_key, token).await,
-            1 => self.tables.page(tag_key, token).await,
+            1 => self.tagged.page(tag_key, token).await,
             _ => match self.further.get(place - 2) {
-                Some((_, tables)) => tables.page(tag_key, token).await,
+                Some((_, tagged)) => tagged.page(tag_key, token).await,
                 None => Err(unknown_place(place)),
             },
         }
@@ -50,21 +51,21 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
     fn name_of(&self, place: usize) -> String {
         match place {
             0 => format!("the secrets of {}", self.region),
-            1 => format!("the tables of {}", self.region),
+            1 => format!("the tables and databases of {}", self.region),
             _ => {
                 let source = self.further.get(place - 2).map(|(source, _)| source.to_string());
-                format!("the tables of {}", source.unwrap_or_default())
+                format!("the tables and databases of {}", source.unwrap_or_default())
             }
         }
     }
 
-    /// Where a table is to be asked for: where its account is named, then in the own region, and
+    /// Where a table or a database is to be asked for: where its account is named, then in the own region, and
     /// then in another region of the own account.
-    fn tables_of(&self, arn: &str) -> Option<&T> {
+    fn tagged_of(&self, arn: &str) -> Option<&T> {
         let sources = self.further.iter().map(|(source, _)| source);
         match source::place_of(&sources, &self.region, arn)? {
-            None => Some(&self.tables),
-            Some(place) => self.further.get(place).map(|(_, tables)| tables),
+            None => Some(&self.tagged),
+            Some(place) => self.further.get(place).map(|(_, tagged)| tagged),
         }
     }
 }
@@ -82,16 +83,17 @@ impl<S: TargetSource, T: TargetSource> TargetSource for Targets<S, T> {
         Ok(Page { next: page.next.map(|token| format!("{place} {token}")), ..page })
     }
 
-    /// A table by its ARN, where it belongs; anything else is a secret's ARN or name.
+    /// A table or a database by its ARN, where it belongs; anything else is a secret's ARN or name.
     async fn find(&self, id: &str) -> Result<Option<Resource>> {
-        if Kind::of(id) != Some(Kind::Table) {
-            return self.secrets.find(id).await;
+        match Kind::of(id) {
+            Some(Kind::Table | Kind::Database) => {}
+            Some(Kind::Secret) | None => return self.secrets.find(id).await,
         }
-        match self.tables_of(id) {
-            Some(tables) => tables.find(id).await,
+        match self.tagged_of(id) {
+            Some(tagged) => tagged.find(id).await,
             None => Err(Error::new(
                 ErrorClass::Configuration,
-                format!("the table {id} is of no region and account where targets are looked for"),
+                format!("the target {id} is of no region and account where targets are looked for"),
                 "Add its region and account to the construct's sources, or remove its runs",
             )),
         }

@@ -111,7 +111,7 @@ async fn a_place_that_fails_is_named_and_stops_no_other() {
         failures,
         [
             "the secrets of eu-central-1: no entry. Knock. A retry does not help.",
-            "the tables of eu-central-1 by arn:aws:iam::222233334444:role/AutoDumpSource: \
+            "the tables and databases of eu-central-1 by arn:aws:iam::222233334444:role/AutoDumpSource: \
              no entry. Knock. A retry does not help.",
         ]
     );
@@ -122,7 +122,10 @@ async fn the_last_place_may_fail_too() {
     let targets = targets(Place::of(&[Some(&["a"])]), Place::of(&[None]), Vec::new());
     let (arns, failures) = listed(&targets).await;
     assert_eq!((arns.len(), failures.len()), (1, 1));
-    assert!(failures[0].starts_with("the tables of eu-central-1: no entry"), "{failures:?}");
+    assert!(
+        failures[0].starts_with("the tables and databases of eu-central-1: no entry"),
+        "{failures:?}"
+    );
 }
 
 /// Counts what is started, and shows it to the places that wait for it.
@@ -201,7 +204,7 @@ async fn a_resource_is_asked_for_where_it_belongs() {
     );
     let places = [
         &targets.secrets,
-        &targets.tables,
+        &targets.tagged,
         &targets.further[0].1,
         &targets.further[1].1,
         &targets.further[2].1,
@@ -210,6 +213,8 @@ async fn a_resource_is_asked_for_where_it_belongs() {
         ("prod/app", 0),
         ("arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf", 0),
         ("arn:aws:dynamodb:eu-central-1:111122223333:table/orders", 1),
+        ("arn:aws:rds:eu-central-1:111122223333:cluster:orders", 1),
+        ("arn:aws:rds:us-east-1:111122223333:db:orders", 2),
         ("arn:aws:dynamodb:us-east-1:111122223333:table/orders", 2),
         ("arn:aws:dynamodb:eu-central-1:222233334444:table/orders", 3),
         ("arn:aws:dynamodb:eu-west-1:333344445555:table/orders", 4),

@@ -1,5 +1,6 @@
 //! What kind of resource a target is: each has tags of its own.
 
+use crate::snapshot::arn::DatabaseArn;
 use crate::table::arn::TableArn;
 
 /// What kind of resource a target is.
@@ -9,9 +10,14 @@ pub enum Kind {
     Secret,
     /// A DynamoDB table.
     Table,
+    /// An instance or a cluster of RDS, of which snapshots are made.
+    Database,
 }
 
 impl Kind {
+    /// All kinds.
+    pub(super) const ALL: [Self; 3] = [Self::Secret, Self::Table, Self::Database];
+
     /// The kind of the resource with this ARN; `None` where it can be no target.
     #[must_use]
     pub fn of(arn: &str) -> Option<Self> {
@@ -19,6 +25,7 @@ impl Kind {
         match parts.nth(2)? {
             "secretsmanager" => Some(Self::Secret),
             "dynamodb" => arn.parse::<TableArn>().ok().map(|_| Self::Table),
+            "rds" => arn.parse::<DatabaseArn>().ok().map(|_| Self::Database),
             _ => None,
         }
     }
@@ -28,13 +35,7 @@ impl Kind {
         match self {
             Self::Secret => "secrets",
             Self::Table => "tables",
-        }
-    }
-
-    pub(super) const fn other(self) -> Self {
-        match self {
-            Self::Secret => Self::Table,
-            Self::Table => Self::Secret,
+            Self::Database => "RDS databases",
         }
     }
 }
@@ -52,6 +53,9 @@ mod tests {
             ),
             ("arn:aws:dynamodb:eu-central-1:111122223333:table/orders", Some(Kind::Table)),
             ("arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream/2026", None),
+            ("arn:aws:rds:eu-central-1:111122223333:db:orders", Some(Kind::Database)),
+            ("arn:aws:rds:eu-central-1:111122223333:cluster:orders", Some(Kind::Database)),
+            ("arn:aws:rds:eu-central-1:111122223333:snapshot:orders", None),
             ("arn:aws:ec2:eu-central-1:111122223333:instance/i-0", None),
             ("prod/app", None),
             ("", None),

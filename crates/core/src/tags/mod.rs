@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::options::names;
 use crate::schedule::Schedule;
+use crate::snapshot::options::names as snapshot;
 use crate::table::options::names as table;
 use crate::verification::Level;
 
@@ -70,6 +71,16 @@ const OF_TABLES: [&str; 14] = [
     RESTORE_TARGET,
 ];
 
+/// The tags of databases of RDS. There is no job for them, and no verification yet.
+const OF_DATABASES: [&str; 6] = [
+    START_SCHEDULE,
+    TIMEZONE,
+    FORMAT,
+    snapshot::SNAPSHOT,
+    snapshot::EXPORT_ONLY,
+    snapshot::KEEP_SNAPSHOTS,
+];
+
 /// What the data objects hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,6 +88,18 @@ pub enum Format {
     /// What the engine's own restore tool reads.
     #[default]
     Native,
+    /// Columns, as RDS exports snapshots.
+    Parquet,
+}
+
+impl Format {
+    /// The one format that a kind of target has.
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Secret | Kind::Table => Self::Native,
+            Kind::Database => Self::Parquet,
+        }
+    }
 }
 
 /// How large a Fargate job a target gets.
@@ -178,7 +201,8 @@ pub fn parse(
     let mut reader = Reader { prefix, kind, configuration, errors: Vec::new() };
     let schedule = reader.take(START_SCHEDULE, Schedule::parse);
     let timezone = reader.take(TIMEZONE, timezone).unwrap_or(Tz::UTC);
-    let format = reader.take(FORMAT, format).unwrap_or_default();
+    let format = Format::of(kind);
+    reader.take(FORMAT, |value| only(format, value));
     let size = reader.take(SIZE, size).unwrap_or_default();
     let options = reader.options(tags);
     let (verify, verify_schedule) = reader.verification();
@@ -200,8 +224,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The tag's value as read. `None` when it is not there, or is wrong and so noted.
+    /// The tag's value as read. `None` when it is not there, is none of this kind's, or is wrong
+    /// and so noted.
     fn take<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if !of(self.kind).contains(&name) {
+            return None;
+        }
         let value = self.configuration.remove(name)?;
         read(value).map_err(|reason| self.reject(name, value, reason)).ok()
     }
@@ -209,7 +237,7 @@ impl Reader<'_> {
     fn verification(&mut self) -> (Level, Option<Schedule>) {
         let asked = self.configuration.contains_key(VERIFY);
         let level = match self.kind {
-            Kind::Secret => str::parse,
+            Kind::Secret | Kind::Database => str::parse,
             Kind::Table => options::level_of_table,
         };
         let verify = self.take(VERIFY, level).unwrap_or_default();
@@ -230,17 +258,23 @@ impl Reader<'_> {
 
     fn reject_the_rest(&mut self) {
         for (name, value) in std::mem::take(&mut self.configuration) {
-            let (kind, other) = (self.kind, self.kind.other());
-            let tags = of(kind).join(", ");
+            let kind = self.kind.plural();
+            let tags = of(self.kind).join(", ");
+            let others: Vec<_> = Kind::ALL
+                .into_iter()
+                .filter(|other| of(*other).contains(&name))
+                .map(Kind::plural)
+                .collect();
             let reason = if name == RETENTION {
                 "is not supported yet: how long backups are kept is set by the construct".to_owned()
-            } else if of(other).contains(&name) {
-                let (kind, other) = (kind.plural(), other.plural());
-                format!(
-                    "is a tag of {other} and means nothing to {kind}: the tags of {kind} are {tags}"
-                )
-            } else {
+            } else if others.is_empty() {
                 format!("is unknown: the tags are {tags}")
+            } else {
+                let others = others.join(" and ");
+                format!(
+                    "is a tag of {others} and means nothing to {kind}: the tags of {kind} are \
+                     {tags}"
+                )
             };
             self.reject(name, value, reason);
         }
@@ -252,6 +286,7 @@ fn of(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Secret => &OF_SECRETS,
         Kind::Table => &OF_TABLES,
+        Kind::Database => &OF_DATABASES,
     }
 }
 
@@ -259,11 +294,15 @@ fn timezone(value: &str) -> Result<Tz, String> {
     value.parse().map_err(|_| "is no IANA time zone, such as UTC or Europe/Berlin".to_owned())
 }
 
-fn format(value: &str) -> Result<Format, String> {
-    match value {
-        "native" => Ok(Format::Native),
-        _ => Err("is no format: only native is supported".to_owned()),
+fn only(format: Format, value: &str) -> Result<(), String> {
+    let name = match format {
+        Format::Native => "native",
+        Format::Parquet => "parquet",
+    };
+    if value == name {
+        return Ok(());
     }
+    Err(format!("is no format: only {name} is supported"))
 }
 
 fn restore_target(value: &str) -> Result<(), String> {
@@ -286,5 +325,7 @@ fn size(value: &str) -> Result<Size, String> {
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+mod database_tests;
 #[cfg(test)]
 mod table_tests;

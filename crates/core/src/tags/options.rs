@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Kind, Reader};
 use crate::options::{self, Conflict, DumpOptions, Selection, names};
 use crate::pattern::{self, Pattern};
+use crate::snapshot::options::{self as snapshot, KEPT, SnapshotOptions, names as snapshot_names};
 use crate::table::choose::Who;
 use crate::table::options::{self as table, TableOptions, names as table_names};
 use crate::verification::Level;
@@ -13,9 +14,11 @@ use crate::verification::Level;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Options {
     /// Of a secret: what is dumped of its database, and how. Tags win over the secret's fields.
-    Database(DumpOptions),
+    Dump(DumpOptions),
     /// Of a table: how it is read.
     Table(TableOptions),
+    /// Of a database of RDS: what is exported of it, and what is kept.
+    Snapshots(SnapshotOptions),
 }
 
 impl Reader<'_> {
@@ -23,15 +26,16 @@ impl Reader<'_> {
     pub(super) fn options(&mut self, tags: &BTreeMap<String, String>) -> Options {
         match self.kind {
             Kind::Secret => {
-                let options = self.of_database();
+                let options = self.of_dump();
                 self.reject_conflicts(&options, tags);
-                Options::Database(options)
+                Options::Dump(options)
             }
             Kind::Table => Options::Table(self.of_table()),
+            Kind::Database => Options::Snapshots(self.of_snapshots()),
         }
     }
 
-    fn of_database(&mut self) -> DumpOptions {
+    fn of_dump(&mut self) -> DumpOptions {
         DumpOptions {
             compression: self.take(names::COMPRESSION, str::parse),
             jobs: self.take(names::JOBS, options::jobs),
@@ -68,6 +72,16 @@ impl Reader<'_> {
             let reason =
                 format!("does not go with the tag {with}: {why}; remove one of them, or {remedy}");
             self.reject(option, value, reason);
+        }
+    }
+
+    fn of_snapshots(&mut self) -> SnapshotOptions {
+        SnapshotOptions {
+            origin: self.take(snapshot_names::SNAPSHOT, snapshot::origin).unwrap_or_default(),
+            export_only: self
+                .take(snapshot_names::EXPORT_ONLY, snapshot::export_only)
+                .unwrap_or_default(),
+            keep: self.take(snapshot_names::KEEP_SNAPSHOTS, snapshot::keep).unwrap_or(KEPT),
         }
     }
 

@@ -56,19 +56,24 @@ impl TagPrefix {
     }
 
     /// Name and trimmed value of each tag that configures the target, sorted by name. Tags
-    /// that AutoDump writes (`last-…`, `next-run`) configure nothing.
+    /// that AutoDump writes (`last-…`, `next-run`, and `made-…` on what it makes, which a database
+    /// that is restored from it inherits) configure nothing.
     pub fn configuration<'a>(
         &'a self,
         tags: &'a BTreeMap<String, String>,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
         tags.iter()
             .filter_map(|(key, value)| Some((self.name_of(key)?, value.trim())))
-            .filter(|(name, _)| !name.starts_with("last-") && *name != "next-run")
+            .filter(|(name, _)| !is_written(name))
     }
 
     fn name_of<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(self.0.as_str())?.strip_prefix(':')
     }
+}
+
+fn is_written(name: &str) -> bool {
+    name.starts_with("last-") || name.starts_with("made-") || name == "next-run"
 }
 
 #[cfg(test)]

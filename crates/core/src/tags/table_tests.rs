@@ -13,7 +13,7 @@ fn read(tags: &[(&str, &str)]) -> Result<DumpSpec, Vec<String>> {
 fn options(tags: &[(&str, &str)]) -> TableOptions {
     match read(tags).unwrap().options {
         Options::Table(options) => options,
-        Options::Database(options) => panic!("{options:?}"),
+        options => panic!("{options:?}"),
     }
 }
 

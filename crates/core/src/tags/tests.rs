@@ -17,8 +17,8 @@ pub(super) fn read_as(kind: Kind, tags: &[(&str, &str)]) -> Option<Result<DumpSp
 
 fn database(spec: DumpSpec) -> DumpOptions {
     match spec.options {
-        Options::Database(options) => options,
-        Options::Table(options) => panic!("{options:?}"),
+        Options::Dump(options) => options,
+        options => panic!("{options:?}"),
     }
 }
 
@@ -41,7 +41,7 @@ fn a_schedule_alone_makes_a_target() {
     assert_eq!(spec.timezone, Tz::UTC);
     assert_eq!((spec.size.vcpu(), spec.size.memory_mib()), (1, 2048));
     assert_eq!(spec.format, Format::Native);
-    assert_eq!(spec.options, Options::Database(DumpOptions::default()));
+    assert_eq!(spec.options, Options::Dump(DumpOptions::default()));
     assert_eq!((spec.verify, spec.verify_schedule.is_none()), (Level::None, true));
 }
 
@@ -253,7 +253,7 @@ proptest! {
         let mut tags = other;
         tags.extend(known.into_iter().chain(tables).map(|(name, value)| (format!("autodump:{name}"), value)));
         tags.insert("autodump:start-schedule".to_owned(), schedule);
-        for kind in [Kind::Secret, Kind::Table] {
+        for kind in Kind::ALL {
             let _ = parse(&TagPrefix::default(), kind, &tags);
         }
     }

@@ -11,10 +11,12 @@ pub mod contract;
 pub mod faulty;
 pub mod memory;
 pub mod reading;
+pub mod snapshots;
 pub mod tables;
 pub mod writing;
 
 pub use access::FixedAccess;
 pub use faulty::{Call, Cut, Fault, FaultyStore};
 pub use memory::{MemoryStore, StoredObject};
+pub use snapshots::MemorySnapshots;
 pub use tables::{MemoryReader, MemoryTables, MemoryWriter};

@@ -1,0 +1,35 @@
+//! Asks for a run's snapshot.
+
+use super::look::{CREATING, Looked};
+use super::planner::quota_full;
+use super::ports::{Made, SnapshotService};
+use super::run::{Run, Snapshots};
+use crate::error::{Error, ErrorClass, Result};
+use crate::ports::{ObjectReader, ObjectWriter};
+
+impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
+    /// Asks for the run's snapshot, unless it is there or none is to be made.
+    pub async fn make(&self, run: &Run) -> Result<Looked> {
+        let (target, plan) = (run.target()?, self.plan_of(run).await?);
+        if let Some(snapshot) = self.service.snapshot(target.form, &plan.snapshot).await? {
+            return Looked::at(&snapshot);
+        }
+        if !plan.makes() {
+            return self.look(run).await;
+        }
+        let tags = [(self.made_for(), target.to_string()), (self.made_in(), run.directory())];
+        match self.service.create(&target, &plan.snapshot, &tags).await? {
+            Made::Begun | Made::AlreadyThere => Ok(Looked { status: CREATING }),
+            Made::QuotaFull(why) => Err(quota_full(&target, &why)),
+            Made::Busy(why) => Err(Error::new(
+                ErrorClass::Source,
+                format!("no snapshot of {target} can be made now: {why}"),
+                "Wait until it is available",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "make_tests.rs"]
+mod tests;
