@@ -18,6 +18,10 @@ pub const BUCKET: &str = "AUTODUMP_BUCKET";
 pub const BUCKET_OWNER: &str = "AUTODUMP_BUCKET_OWNER";
 /// The KMS key that goes with this bucket; it need not be set.
 pub const KMS_KEY_ARN: &str = "AUTODUMP_KMS_KEY_ARN";
+/// The role that RDS takes to write exports into this bucket.
+pub const EXPORT_ROLE_ARN: &str = "AUTODUMP_EXPORT_ROLE_ARN";
+/// The KMS key that exports are encrypted with.
+pub const EXPORT_KEY_ARN: &str = "AUTODUMP_EXPORT_KEY_ARN";
 /// How many vCPUs all jobs that run at once have together.
 pub const MAX_VCPUS: &str = "AUTODUMP_MAX_VCPUS";
 /// After how many seconds an attempt of a dump is ended.
@@ -88,7 +92,7 @@ pub fn tag_prefix() -> Result<TagPrefix> {
     TagPrefix::new(&setting(TAG_PREFIX)?)
 }
 
-/// The regions and accounts whose tables are targets, too: none where none are set.
+/// The regions and accounts whose tables and databases are targets, too: none where none are set.
 pub fn sources() -> Result<Vec<Source>> {
     optional(source::VARIABLE).map_or_else(|| Ok(Vec::new()), |text| source::parse(&text))
 }
@@ -142,6 +146,10 @@ mod tests {
             golden["planner"],
             serde_json::json!([BUCKET, TAG_PREFIX, MAX_VCPUS, DUMP_TIMEOUT])
         );
+        assert_eq!(
+            golden["snapshots"],
+            serde_json::json!([BUCKET, TAG_PREFIX, EXPORT_ROLE_ARN, EXPORT_KEY_ARN])
+        );
         let optional = &golden["optional"];
         for function in ["scanner", "hash"] {
             assert_eq!(optional[function], serde_json::json!([source::VARIABLE]));
@@ -150,6 +158,7 @@ mod tests {
             optional["planner"],
             serde_json::json!([BUCKET_OWNER, KMS_KEY_ARN, source::VARIABLE])
         );
+        assert_eq!(optional["snapshots"], serde_json::json!([KMS_KEY_ARN, source::VARIABLE]));
     }
 
     #[test]

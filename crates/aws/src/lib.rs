@@ -9,6 +9,7 @@ pub mod emf;
 pub mod executions;
 mod failure;
 pub mod identity;
+pub mod rds;
 #[cfg(test)]
 mod replay;
 mod role;
@@ -16,3 +17,4 @@ pub mod runs;
 pub mod s3;
 pub mod secrets;
 pub mod source;
+pub mod tagged;

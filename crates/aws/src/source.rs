@@ -7,24 +7,24 @@ use aws_config::identity::IdentityCache;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sfn::config::SharedCredentialsProvider;
 
-use crate::dynamodb::Tables;
 use crate::role::Role;
 use crate::secrets::Secrets;
+use crate::tagged::Tagged;
 
-/// The secrets and tables of this account and region, and the tables of these sources. To be made
-/// once per process: the clients keep connections and credentials.
-pub fn targets(own: &SdkConfig, sources: Vec<Source>) -> Targets<Secrets, Tables> {
+/// The secrets, tables and databases of this account and region, and the tables and databases of
+/// these sources. To be made once per process: the clients keep connections and credentials.
+pub fn targets(own: &SdkConfig, sources: Vec<Source>) -> Targets<Secrets, Tagged> {
     let mut further = Vec::with_capacity(sources.len());
     for source in sources {
-        let tables = Tables::new(&config_of(own, &source));
-        further.push((source, tables));
+        let tagged = Tagged::new(&config_of(own, &source));
+        further.push((source, tagged));
     }
     let region = own.region().map(ToString::to_string).unwrap_or_default();
-    Targets::new(region, Secrets::new(own), Tables::new(own), further)
+    Targets::new(region, Secrets::new(own), Tagged::new(own), further)
 }
 
-/// The configuration for the clients of the place where a table is: the own one, or a source's. A
-/// table of nowhere is an error of class [`ErrorClass::Configuration`].
+/// The configuration for the clients of the place where a target is: the own one, or a source's.
+/// One of nowhere is an error of class [`ErrorClass::Configuration`].
 pub fn config_for(own: &SdkConfig, sources: &[Source], arn: &str) -> Result<SdkConfig> {
     let region = own.region().map(ToString::to_string).unwrap_or_default();
     match place_of(&sources.iter(), &region, arn) {

@@ -3,8 +3,8 @@ use autodump_core::ports::TargetSource;
 use aws_sdk_sfn::config::http::HttpRequest;
 
 use super::*;
-use crate::dynamodb::Tables;
 use crate::replay::{Answer, replay};
+use crate::tagged::Tagged;
 
 const KEY: &str = "autodump:start-schedule";
 
@@ -38,7 +38,7 @@ fn nothing() -> Answer {
 async fn another_region_of_the_own_account_is_asked_with_the_own_credentials() {
     let (own, sent) = replay(vec![nothing()]).await;
     let config = config_of(&own, &source(None, None));
-    Tables::new(&config).page(KEY, None).await.unwrap();
+    Tagged::new(&config).page(KEY, None).await.unwrap();
     let requests: Vec<_> = sent.requests().collect();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].uri(), "https://tagging.eu-west-1.amazonaws.com/");
@@ -51,7 +51,7 @@ async fn a_role_is_assumed_once_and_its_credentials_sign() {
     let (own, sent) = replay(vec![assumed(), nothing(), nothing()]).await;
     let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups")));
     for _ in 0..2 {
-        Tables::new(&config).page(KEY, None).await.unwrap();
+        Tagged::new(&config).page(KEY, None).await.unwrap();
     }
     let requests: Vec<_> = sent.requests().collect();
     assert_eq!(requests.len(), 3);
@@ -77,7 +77,7 @@ async fn a_role_is_assumed_once_and_its_credentials_sign() {
 async fn without_an_external_id_none_is_sent() {
     let (own, sent) = replay(vec![assumed(), nothing()]).await;
     let config = config_of(&own, &source(Some(ROLE), None));
-    Tables::new(&config).page(KEY, None).await.unwrap();
+    Tagged::new(&config).page(KEY, None).await.unwrap();
     let request = sent.requests().next().unwrap();
     let asked = std::str::from_utf8(request.body().bytes().unwrap()).unwrap();
     assert!(asked.contains("RoleArn=") && !asked.contains("ExternalId"), "{asked}");
@@ -90,7 +90,7 @@ async fn a_role_that_may_not_be_assumed_is_an_error_of_credentials() {
                    </ErrorResponse>";
     let (own, sent) = replay(vec![Answer::unreadable(403, refused)]).await;
     let config = config_of(&own, &source(Some(ROLE), Some("8f1b1c52-backups")));
-    let error = Tables::new(&config).page(KEY, None).await.unwrap_err();
+    let error = Tagged::new(&config).page(KEY, None).await.unwrap_err();
     assert_eq!((error.class(), sent.requests().count()), (ErrorClass::Credentials, 1), "{error}");
     let text = error.to_string();
     assert!(text.contains("AccessDenied") && text.contains("assume"), "{text}");

@@ -1,7 +1,7 @@
 //! The Lambda function that tells the state machine whether a planned run is still wanted.
 
-use autodump_aws::dynamodb::Tables;
 use autodump_aws::secrets::Secrets;
+use autodump_aws::tagged::Tagged;
 use autodump_aws::{config, source};
 use autodump_core::check::{CheckRequest, Verdict, check};
 use autodump_core::tags::TagPrefix;
@@ -12,7 +12,7 @@ use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 struct Check {
-    targets: Targets<Secrets, Tables>,
+    targets: Targets<Secrets, Tagged>,
     prefix: TagPrefix,
 }
 

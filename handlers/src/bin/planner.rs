@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use autodump_aws::config::SdkConfig;
-use autodump_aws::dynamodb::{Control, Tables};
+use autodump_aws::dynamodb::Control;
 use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
+use autodump_aws::tagged::Tagged;
 use autodump_aws::{config, source};
 use autodump_core::hash::TagHash;
 use autodump_core::ports::TargetSource;
@@ -27,7 +28,7 @@ use serde_json::Value;
 struct Plans {
     config: SdkConfig,
     sources: Vec<Source>,
-    targets: Targets<Secrets, Tables>,
+    targets: Targets<Secrets, Tagged>,
     store: S3Store,
     bucket: String,
     bucket_owner: Option<String>,

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use autodump_aws::dynamodb::Tables;
 use autodump_aws::executions::StateMachine;
 use autodump_aws::secrets::Secrets;
+use autodump_aws::tagged::Tagged;
 use autodump_aws::{config, emf, source};
 use autodump_core::Result;
 use autodump_core::event::ScanRequest;
@@ -20,7 +20,7 @@ use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 struct Scanner {
-    targets: Targets<Secrets, Tables>,
+    targets: Targets<Secrets, Tagged>,
     state_machine: StateMachine,
     prefix: TagPrefix,
     name: String,
@@ -46,7 +46,7 @@ impl Scanner {
         Ok(report.into_result()?)
     }
 
-    fn scan(&self, now: DateTime<Utc>) -> Scan<'_, Targets<Secrets, Tables>, StateMachine, Log> {
+    fn scan(&self, now: DateTime<Utc>) -> Scan<'_, Targets<Secrets, Tagged>, StateMachine, Log> {
         let Self { targets, state_machine, prefix, .. } = self;
         Scan { source: targets, executions: state_machine, observer: &Log, prefix, now }
     }

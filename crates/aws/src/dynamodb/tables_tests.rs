@@ -4,10 +4,6 @@ use crate::replay::{Answer, Sent, replay};
 const ARN: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
 const KEY: &str = "autodump:start-schedule";
 
-fn mapping(arn: &str) -> Value {
-    json!({"ResourceARN": arn, "Tags": [{"Key": KEY, "Value": "@daily"}, {"Key": "x", "Value": ""}]})
-}
-
 fn described(arn: &str, status: &str) -> Answer {
     Answer::ok(&json!({"Table": {"TableArn": arn, "TableStatus": status}}))
 }
@@ -19,45 +15,6 @@ fn tagged(key: &str, next: &Value) -> Answer {
 async fn find(answers: Vec<Answer>) -> (Result<Option<Resource>>, Sent) {
     let (config, sent) = replay(answers).await;
     (Tables::new(&config).find(ARN).await, sent)
-}
-
-#[tokio::test]
-async fn lists_page_by_page() {
-    let index = format!("{ARN}/index/by-name");
-    let (config, sent) = replay(vec![
-        Answer::ok(&json!({
-            "ResourceTagMappingList": [mapping(ARN), mapping(&index)], "PaginationToken": "more"
-        })),
-        Answer::error(400, "ThrottledException", "Rate exceeded"),
-        Answer::ok(&json!({"ResourceTagMappingList": [], "PaginationToken": ""})),
-    ])
-    .await;
-    let tables = Tables::new(&config);
-    let first = tables.page(KEY, None).await.unwrap();
-    let [orders] = first.resources.as_slice() else { panic!("{first:?}") };
-    assert_eq!((orders.arn.as_str(), orders.name.as_str()), (ARN, "orders"));
-    assert_eq!((orders.tags[KEY].as_str(), orders.tags["x"].as_str()), ("@daily", ""));
-    let second = tables.page(KEY, first.next).await.unwrap();
-    assert_eq!((second.resources.len(), second.next), (0, None));
-
-    let asked = json!({
-        "TagFilters": [{"Key": KEY}], "ResourceTypeFilters": ["dynamodb:table"],
-        "ResourcesPerPage": 100
-    });
-    let mut more = asked.clone();
-    more["PaginationToken"] = "more".into();
-    let bodies = sent.bodies("ResourceGroupsTaggingAPI_20170126.GetResources");
-    assert_eq!(bodies, [asked, more.clone(), more]);
-}
-
-#[tokio::test]
-async fn a_listing_that_is_refused_says_what_the_role_lacks() {
-    let refused = Answer::error(400, "AccessDeniedException", "User x is not authorized.");
-    let (config, _) = replay(vec![refused]).await;
-    let error = Tables::new(&config).page(KEY, None).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Credentials);
-    assert!(error.what().starts_with("cannot list the tables with tag autodump:start-schedule"));
-    assert!(error.hint().contains("tag:GetResources"), "{error}");
 }
 
 #[tokio::test]
