@@ -9,7 +9,8 @@ const CLUSTER: &str = "arn:aws:rds:eu-central-1:111122223333:cluster:users";
 const KEY: &str = "autodump:start-schedule";
 
 fn mapping(arn: &str) -> Value {
-    json!({"ResourceARN": arn, "Tags": [{"Key": KEY, "Value": "@daily"}, {"Key": "x", "Value": ""}]})
+    let tags = json!([{"Key": KEY, "Value": "@daily"}, {"Key": "x", "Value": ""}]);
+    json!({"ResourceARN": arn, "Tags": tags})
 }
 
 #[tokio::test]

@@ -59,8 +59,8 @@ impl<S: TargetSource, T: TargetSource> Targets<S, T> {
         }
     }
 
-    /// Where a table or a database is to be asked for: where its account is named, then in the own region, and
-    /// then in another region of the own account.
+    /// Where a table or a database is to be asked for: where its account is named, then in the own
+    /// region, and then in another region of the own account.
     fn tagged_of(&self, arn: &str) -> Option<&T> {
         let sources = self.further.iter().map(|(source, _)| source);
         match source::place_of(&sources, &self.region, arn)? {

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn contents(paths: &[&str]) -> Contents {
@@ -65,5 +67,37 @@ fn a_table_is_found_by_its_name_in_the_lists() {
         ("other.public.orders", None),
     ] {
         assert_eq!(directories.of(target), directory, "{target}");
+    }
+}
+
+proptest! {
+    /// Whatever the names: a table has its own directory, and no other.
+    #[test]
+    fn every_table_is_found(
+        names in prop::collection::btree_set(("[a-c]", "[a-c]{1,2}", "[A-Cx._ `]{1,4}"), 1..8),
+    ) {
+        let plain = |name: &str| name.replace([' ', '`'], "_");
+        let mut contents = Contents::default();
+        let mut places = BTreeMap::new();
+        for (database, schema, table) in &names {
+            let place = format!("{database}/{schema}.{}", plain(table));
+            contents.add(&format!("{place}/1/_SUCCESS"), 0);
+            places.insert(format!("{database}.{schema}.{table}"), place);
+        }
+        let directories = contents.directories();
+        for (target, place) in places {
+            prop_assert_eq!(directories.of(&target), Some(place.as_str()));
+        }
+    }
+
+    #[test]
+    fn no_key_makes_it_panic(paths in prop::collection::vec("[a./_]{0,12}|\\PC{0,12}", 0..8)) {
+        let mut contents = Contents::default();
+        for path in &paths {
+            contents.add(path, 1);
+        }
+        let counted: u64 = contents.all().map(|(_, found)| found.objects).sum();
+        prop_assert!(counted + contents.files.len() as u64 <= paths.len() as u64);
+        let _ = contents.directories().of("a.b.c");
     }
 }

@@ -33,7 +33,7 @@ impl Looked {
         Err(Error::new(
             ErrorClass::Engine,
             format!("the snapshot {} cannot be exported: its status is {status:?}", snapshot.arn),
-            "Look at the events of the snapshot and its database in RDS; the next run makes another",
+            "Look at its events and its database's in RDS; the next run makes another",
         ))
     }
 }

@@ -38,9 +38,9 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// Plans the run, or finds the plan that was made before: the first one holds, whatever becomes
     /// of the database and its tags.
     ///
-    /// Where nothing can come of it (the database is gone, is of a cluster, or of another region; the
-    /// account has no room for a snapshot) it is an error of class [`ErrorClass::Configuration`],
-    /// and no plan is put.
+    /// Where nothing can come of it (the database is gone, is of a cluster, or of another region;
+    /// the account has no room for a snapshot) it is an error of class
+    /// [`ErrorClass::Configuration`], and no plan is put.
     pub async fn plan(
         &self,
         run: &Run,

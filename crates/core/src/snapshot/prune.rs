@@ -26,8 +26,8 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// oldest first, and those that failed.
     ///
     /// It never deletes one that AutoDump did not make for this target, that of the newest run
-    /// with a manifest, one that is being made or exported, or one that may still be waiting for its
-    /// export. One that cannot be deleted stops no other.
+    /// with a manifest, one that is being made or exported, or one that may still be waiting for
+    /// its export. One that cannot be deleted stops no other.
     pub async fn prune(&self, run: &Run, now: DateTime<Utc>) -> Result<Pruned> {
         let (target, plan) = (run.target()?, self.plan_of(run).await?);
         let mut ours = self.service.snapshots(&target, Maker::Manual).await?;

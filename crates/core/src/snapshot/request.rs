@@ -100,7 +100,7 @@ fn wrong(why: &str) -> Error {
         ErrorClass::Configuration,
         format!("the event is not that of the state machine: {why}"),
         "Send {\"action\": \"…\", \"resourceArn\": \"…\", \"start\": \"…\", \"executionArn\": \
-         \"…\"}, the action plan with \"tagHash\", or the event of an execution that was stopped",
+         \"…\"}, for a plan with \"tagHash\", or the event of an execution that was stopped",
     )
 }
 

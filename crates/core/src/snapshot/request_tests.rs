@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -76,5 +77,24 @@ fn anything_else_is_refused() {
     ] {
         let error = Request::read(&event).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration, "{event}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_reader_never_panics(
+        action in prop_oneof!["plan|make|undo", "\\PC{0,8}"], start in "\\PC{0,24}",
+        input in prop_oneof!["\\{\\}", "\\PC{0,20}"], source in "aws.states|x",
+    ) {
+        let detail = json!({"status": action, "input": input, "executionArn": start});
+        for event in [
+            json!({"action": action, "resourceArn": input, "start": start, "executionArn": "x"}),
+            json!({"source": source, "detail": detail}),
+            json!({"source": source, "detail": start}),
+        ] {
+            if let Ok(Request::Step(_, run) | Request::Plan { run, .. }) = Request::read(&event) {
+                prop_assert!(run.directory().ends_with('/'));
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::look::CREATING;
+use super::names;
 use super::ports::{Deleted, SnapshotService, Stage};
 use super::run::{Run, Snapshots};
 use crate::error::Result;
@@ -22,29 +24,20 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     ///
     /// RDS deletes no snapshot that is being made, so it may have to be called again.
     pub async fn undo(&self, run: &Run) -> Result<Undone> {
-        const NOTHING_LEFT: Undone = Undone { undone: true };
         let target = run.target()?;
-        let (plan, manifest) = (run.plan_key(), run.manifest_key());
-        if pages::exists(self.store, self.bucket, &manifest).await?
-            || !pages::exists(self.store, self.bucket, &plan).await?
-        {
-            return Ok(NOTHING_LEFT);
+        if pages::exists(self.store, self.bucket, &run.manifest_key()).await? {
+            return Ok(Undone { undone: true });
         }
-        let plan = self.plan_of(run).await?;
-        let exporting = self.cancelled(&plan.export_task).await?;
-        if !plan.makes() {
-            return Ok(Undone { undone: !exporting });
-        }
-        let Some(snapshot) = self.service.snapshot(target.form, &plan.snapshot).await? else {
-            return Ok(Undone { undone: !exporting });
-        };
-        if !self.is_ours(&snapshot, &target) {
-            return Ok(NOTHING_LEFT);
-        }
-        if exporting || snapshot.status == "creating" {
+        // The names need no plan: that may be lost, or never have been put.
+        let exporting = self.cancelled(&names::export_task(&target, &run.execution_arn)).await?;
+        let name = names::snapshot(&target, &run.execution_arn);
+        let snapshot = self.service.snapshot(target.form, &name).await?;
+        let ours = snapshot.filter(|snapshot| self.is_ours(snapshot, &target));
+        let Some(snapshot) = ours else { return Ok(Undone { undone: !exporting }) };
+        if exporting || snapshot.status == CREATING {
             return Ok(Undone { undone: false });
         }
-        let deleted = self.service.delete(target.form, &plan.snapshot).await?;
+        let deleted = self.service.delete(target.form, &name).await?;
         Ok(Undone { undone: deleted == Deleted::Gone })
     }
 

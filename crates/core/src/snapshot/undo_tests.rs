@@ -1,8 +1,8 @@
 use super::*;
 use crate::error::ErrorClass;
-use crate::snapshot::names;
+use crate::ports::ObjectLocation;
 use crate::snapshot::ports::Maker;
-use crate::snapshot::world::{World, automated, golden};
+use crate::snapshot::world::{BUCKET, World, automated, golden};
 use crate::testing::snapshots::{ExportedTable, RdsCall};
 
 /// Until nothing is left; how often it was called.
@@ -84,6 +84,18 @@ async fn a_backup_that_is_there_keeps_its_snapshot() {
     let name = world.finished(&run).await;
     assert_eq!(undone(&world, &run).await, 1);
     assert_eq!(world.rds.names(), [name]);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_lost_stops_nothing() {
+    let (world, run) = (World::new(), World::new().run(1));
+    world.rds.slow(4);
+    world.made(&run).await;
+    world.snapshots().export(&run).await.unwrap();
+    let key = run.plan_key();
+    world.store.remove(&ObjectLocation { bucket: BUCKET.to_owned(), key });
+    undone(&world, &run).await;
+    assert_eq!((world.rds.names(), world.store.keys()), (Vec::new(), Vec::new()));
 }
 
 #[tokio::test]

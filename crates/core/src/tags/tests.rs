@@ -249,9 +249,10 @@ proptest! {
         other in prop::collection::btree_map("(autodump:)?\\PC{0,20}", "\\PC{0,30}", 0..6),
         known in prop::collection::btree_map(prop::sample::select(&OF_SECRETS[..]), "\\PC{0,30}", 0..6),
         tables in prop::collection::btree_map(prop::sample::select(&OF_TABLES[..]), "\\PC{0,30}", 0..6),
+        databases in prop::collection::btree_map(prop::sample::select(&OF_DATABASES[..]), "\\PC{0,30}", 0..6),
     ) {
         let mut tags = other;
-        tags.extend(known.into_iter().chain(tables).map(|(name, value)| (format!("autodump:{name}"), value)));
+        tags.extend(known.into_iter().chain(tables).chain(databases).map(|(name, value)| (format!("autodump:{name}"), value)));
         tags.insert("autodump:start-schedule".to_owned(), schedule);
         for kind in Kind::ALL {
             let _ = parse(&TagPrefix::default(), kind, &tags);
