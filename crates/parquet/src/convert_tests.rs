@@ -169,6 +169,29 @@ async fn the_format_can_be_chosen() {
 }
 
 #[tokio::test]
+async fn empty_bytes_are_not_null() {
+    let content = file(
+        "message m { required int64 id; optional binary b; }",
+        plain(),
+        &[&|columns| {
+            columns.add::<Int64Type>(&[1, 2, 3], None, None);
+            let bytes = [ByteArray::from(vec![]), ByteArray::from(vec![0])];
+            columns.add::<ByteArrayType>(&bytes, Some(&[1, 0, 1]), None);
+        }],
+    );
+    for (binary, null, expected) in [
+        (crate::Binary::Base64, "", "id,b\n1,\"\"\n2,\n3,AA==\n"),
+        (crate::Binary::Base64, "\\N", "id,b\n1,\"\"\n2,\\N\n3,AA==\n"),
+        (crate::Binary::Hex, "", "id,b\n1,\\x\n2,\n3,\\x00\n"),
+    ] {
+        let format = Format { null: null.to_owned(), ..Format::default() };
+        let options = Options { binary, format, ..Options::default() };
+        let (csv, ..) = converted(std::slice::from_ref(&content), &options).await;
+        assert_eq!(String::from_utf8_lossy(&csv), expected);
+    }
+}
+
+#[tokio::test]
 async fn files_that_differ_are_named() {
     let of = |schema: &str, add: &dyn Fn(&mut Columns<'_>)| file(schema, plain(), &[add]);
     let ids = |columns: &mut Columns<'_>| {

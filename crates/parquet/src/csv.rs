@@ -69,9 +69,9 @@ impl Format {
     }
 
     /// Puts what was appended from `start` on, and needs no quotes for what is in it, into quotes
-    /// where it is the text for NULL.
+    /// where it is the text for NULL, or empty.
     pub(crate) fn unlike_null(&self, start: usize, out: &mut Vec<u8>) {
-        if !self.null.is_empty() && out[start..] == *self.null.as_bytes() {
+        if out.len() == start || out[start..] == *self.null.as_bytes() {
             out.insert(start, b'"');
             out.push(b'"');
         }

@@ -48,6 +48,11 @@ fn a_value_that_is_the_text_for_null_is_quoted() {
     assert_eq!(number, b"1,\"7\"");
     Format::default().unlike_null(2, &mut number);
     assert_eq!(number, b"1,\"7\"");
+    for format in [Format::default(), format] {
+        let mut empty = b"1,".to_vec();
+        format.unlike_null(2, &mut empty);
+        assert_eq!(empty, b"1,\"\"");
+    }
 }
 
 #[test]
