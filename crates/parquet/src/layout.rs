@@ -13,7 +13,8 @@ const EXTENSION: &str = ".parquet";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// As RDS exports: `…/<export-id>/<database>/<schema>.<table>/<batch>/part-….gz.parquet`, with
-    /// a `_SUCCESS` in each batch.
+    /// a `_SUCCESS` in each batch. Older exports have no batches; some tables of an export may be
+    /// of the one kind, and some of the other.
     Rds,
     /// Each directory with files `*.parquet` is a table. A `_SUCCESS` beside them says that they
     /// are all there.
@@ -88,7 +89,10 @@ impl Layout {
                 Some(Place { directory, batch: "", file })
             }
             Self::Rds => {
-                let (table, batch) = directory.rsplit_once('/')?;
+                let (above, last) = directory.rsplit_once('/')?;
+                let numbered = last.bytes().all(|byte| byte.is_ascii_digit());
+                let (table, batch) =
+                    if !numbered && last.contains('.') { (directory, "") } else { (above, last) };
                 let named = table.rsplit('/').next().is_some_and(|name| name.contains('.'));
                 let deep = table.split('/').count() >= 3;
                 let directory = &key[..=table.len()];

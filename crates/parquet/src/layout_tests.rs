@@ -54,6 +54,28 @@ fn a_batch_without_success_is_growing() {
 }
 
 #[test]
+fn tables_without_batches_are_tables_too() {
+    let names = [
+        "p/x/shop/public.new/1/part-00000-u.gz.parquet",
+        "p/x/shop/public.new/1/_SUCCESS",
+        "p/x/shop/public.old/part-00001-u.gz.parquet",
+        "p/x/shop/public.old/part-00000-u.gz.parquet",
+        "p/x/shop/public.old/_SUCCESS",
+        "p/x/shop/public.open/part-00000-u.gz.parquet",
+    ];
+    let tables = Layout::Rds.tables(&listed(names));
+    let seen: Vec<_> = tables.iter().map(|t| (t.name.as_str(), t.is_complete())).collect();
+    let expected =
+        [("x/shop/public.new", true), ("x/shop/public.old", true), ("x/shop/public.open", false)];
+    assert_eq!(seen, expected);
+    assert_eq!(keys(&tables[1]), [names[3], names[2]]);
+    assert_eq!(tables[1].directory, "p/x/shop/public.old/");
+    assert_eq!(tables[2].growing, ["p/x/shop/public.open"]);
+    assert_eq!(Layout::Rds.directory_of(names[4]), Some("p/x/shop/public.old/"));
+    assert_eq!(Layout::Rds.directory_of("shop/public.old/_SUCCESS"), None);
+}
+
+#[test]
 fn every_directory_of_plain_parquet_is_a_table() {
     let names = ["in/a/b.parquet", "in/a/a.parquet", "in/c/x.parquet", "in/c/_SUCCESS", "top"];
     let tables = Layout::Plain.tables(&listed(names));
