@@ -321,3 +321,7 @@ mod copy_tests;
 #[cfg(test)]
 #[path = "roundtrip_tests.rs"]
 mod roundtrip_tests;
+
+#[cfg(test)]
+#[path = "odd_tests.rs"]
+mod odd_tests;

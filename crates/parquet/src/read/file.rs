@@ -5,7 +5,9 @@ use std::sync::Arc;
 use autodump_core::ports::{Listed, ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result};
 use bytes::Bytes;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 use tokio::runtime::Handle;
 
 use super::place::damaged;
@@ -97,7 +99,14 @@ fn metadata_length(uri: &str, end: &[u8], bytes: u64) -> Result<u64> {
 /// Metadata that are nonsense can make the decoder panic, which is told as any other damage.
 fn decoded(uri: &str, bytes: &[u8]) -> Result<ParquetMetaData> {
     tree::check(bytes).map_err(|why| damaged(uri, format!("its metadata: {why}")))?;
-    std::panic::catch_unwind(|| ParquetMetaDataReader::decode_metadata(bytes))
+    let skip = ParquetStatisticsPolicy::SkipAll;
+    // Nobody looks at them here, and old writers put odd ones there.
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(skip.clone())
+        .with_size_stats_policy(skip.clone())
+        .with_encoding_stats_policy(skip);
+    let decode = || ParquetMetaDataReader::decode_metadata_with_options(bytes, Some(&options));
+    std::panic::catch_unwind(decode)
         .map_err(|_| damaged(uri, "its metadata make no sense"))?
         .map_err(|error| damaged(uri, format!("its metadata: {error}")))
 }
