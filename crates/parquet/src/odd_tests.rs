@@ -1,11 +1,9 @@
 //! Files that are odd and well, and some that only look so.
 
-use std::future::pending;
-
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 
-use super::tests::{converted, destination, left, plain, run, store, table};
+use super::tests::{converted, plain};
 use super::*;
 use crate::testing::{Columns, file};
 
@@ -41,4 +39,38 @@ async fn statistics_that_make_no_sense_do_no_harm() {
     let odd = with_metadata(&good, &[&[8], &bytes[..]].concat(), &[&[7], &bytes[1..]].concat());
     let (csv, ..) = converted(&[odd], &Options::default()).await;
     assert_eq!(csv, format!("id\n{id}\n").as_bytes());
+}
+
+/// Texts of 100 KB, in pages of 1 MB that are packed to little.
+fn long_texts(schema: &str, rows: usize, rep: Option<&[i16]>) -> Vec<u8> {
+    let properties = plain()
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(1 << 20)
+        .set_write_batch_size(1)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_compression(Codec::ZSTD(ZstdLevel::default()));
+    let text = |row: usize| ByteArray::from(&*format!("{row:06}").repeat(16_667));
+    let texts: Vec<_> = (0..rows).map(text).collect();
+    let def = rep.map(|rep| vec![1; rep.len()]);
+    file(
+        schema,
+        properties,
+        &[&|columns: &mut Columns<'_>| {
+            columns.add::<ByteArrayType>(&texts, def.as_deref(), rep);
+        }],
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_long_texts_are_read_a_few_at_a_time() {
+    let options = Options { compression: "zstd".parse().unwrap(), ..Options::default() };
+    let plain = long_texts("message m { required binary t (STRING); }", 3000, None);
+    let (_, manifest, _) = converted(&[plain], &options).await;
+    assert_eq!(manifest.rows_out, 3000);
+    // Two in each list.
+    let rep: Vec<_> = [0, 1].into_iter().cycle().take(3000).collect();
+    let lists = "message m { required group l (LIST) { repeated binary t (STRING); } }";
+    let lists = long_texts(lists, rep.len(), Some(&rep));
+    let (_, manifest, _) = converted(&[lists], &options).await;
+    assert_eq!(manifest.rows_out, 1500);
 }

@@ -30,6 +30,8 @@ const BATCH: usize = 2 << 20;
 const VALUE: usize = 48;
 /// No more rows than this at once: they should fit into the processor's cache.
 const MOST_ROWS: usize = 2048;
+/// Rows at once take no more than this part of what pages may take, as far as the footer tells.
+const SHARE: u64 = 4;
 
 /// The columns of a row group.
 pub(crate) struct Group {
@@ -58,14 +60,17 @@ impl Group {
                 "Split the table",
             ));
         }
-        let budget = Budget::new(pages.saturating_sub(WINDOWS).min(MOST_PAGES));
+        let pages = pages.saturating_sub(WINDOWS).min(MOST_PAGES);
+        let budget = Budget::new(pages);
         let step = (WINDOWS / (2 * columns.max(1) as u64)).min(LARGEST_PIECE);
         let leaves = (0..columns).map(|at| leaf(file, group, (index, at), step, &budget));
         let leaves = leaves.collect::<Result<Vec<_>>>()?;
         let left = u64::try_from(group.num_rows()).map_err(|_| {
             damaged(uri, format!("row group {index} has a negative number of rows"))
         })?;
-        Ok(Self { left, batch: (BATCH / VALUE / columns.max(1)).clamp(1, MOST_ROWS), leaves })
+        let fitting = usize::try_from(fitting(group, left, pages)).unwrap_or(usize::MAX);
+        let batch = (BATCH / VALUE / columns.max(1)).min(MOST_ROWS).min(fitting).max(1);
+        Ok(Self { left, batch, leaves })
     }
 
     /// Decodes the next rows of all columns, and says how many there are; 0 after the last.
@@ -82,6 +87,15 @@ impl Group {
         self.left -= wanted as u64;
         Ok(wanted)
     }
+}
+
+/// As many of a group's rows as fit into their share of `pages` bytes: texts that are written one
+/// by one stay in their pages until all rows of a batch are.
+fn fitting(group: &RowGroupMetaData, rows: u64, pages: u64) -> u64 {
+    let sizes = group.columns().iter().map(ColumnChunkMetaData::uncompressed_size);
+    let bytes = sizes.fold(0u64, |sum, size| sum.saturating_add(u64::try_from(size).unwrap_or(0)));
+    let mean = bytes / rows.max(1);
+    pages / SHARE / mean.max(1)
 }
 
 fn leaf(
