@@ -156,9 +156,8 @@ async fn what_is_no_parquet_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_byte_may_be_wrong() {
-    let good = simple(0, 300);
-    for at in 0..good.len() {
-        for change in [0x01, 0x80, 0xff] {
+    for good in [simple(0, 300), pairs()] {
+        for (at, change) in (0..good.len()).flat_map(|at| [0x01, 0x80, 0xff].map(|by| (at, by))) {
             let mut content = good.clone();
             content[at] ^= change;
             let memory = store(&[content]);
@@ -169,6 +168,22 @@ async fn any_byte_may_be_wrong() {
             }
         }
     }
+}
+
+/// Lists of pairs.
+fn pairs() -> Vec<u8> {
+    let schema = "message m { optional group l (LIST) { repeated group list { \
+        required group element { required int64 a; required binary b (STRING); } } } }";
+    let (def, rep) = ([2, 2, 2, 1, 0, 2], [0, 1, 1, 0, 0, 0]);
+    let texts = ["one", "two", "three", "four"].map(ByteArray::from);
+    file(
+        schema,
+        WriterProperties::builder(),
+        &[&|columns: &mut Columns<'_>| {
+            columns.add::<Int64Type>(&[1, 2, 3, 4], Some(&def), Some(&rep));
+            columns.add::<ByteArrayType>(&texts, Some(&def), Some(&rep));
+        }],
+    )
 }
 
 /// Pages of zeros: `bytes` of them for each value, packed to almost nothing.

@@ -1,6 +1,6 @@
 //! Lists, maps and structures as JSON.
 
-use autodump_core::Result;
+use autodump_core::{Error, Result};
 
 use crate::column::{Items, Node, Shape};
 use crate::read::{Cell, Leaf};
@@ -16,12 +16,12 @@ pub(crate) struct Nested<'a> {
 
 /// Why a value was not written: the file is damaged, or the value itself is bad.
 pub(crate) enum Trouble {
-    Damaged(autodump_core::Error),
+    Damaged(Error),
     Bad(Bad),
 }
 
-impl From<autodump_core::Error> for Trouble {
-    fn from(error: autodump_core::Error) -> Self {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         Self::Damaged(error)
     }
 }
@@ -38,24 +38,46 @@ impl Nested<'_> {
         node: &Node,
         out: &mut Vec<u8>,
     ) -> std::result::Result<bool, Trouble> {
-        if self.def(node)? < node.def {
-            self.pass(node)?;
-            return Ok(false);
-        }
         let mut bad = None;
-        self.value(node, out, &mut bad)?;
+        let there = self.reaches(node, node.def)?;
+        if there {
+            self.value(node, out, &mut bad)?;
+        } else {
+            self.pass(node)?;
+        }
+        // The next row begins in all of them.
+        self.same_rep(node, 0)?;
         match bad {
             Some(bad) => Err(Trouble::Bad(bad)),
-            None => Ok(true),
+            None => Ok(there),
         }
     }
 
-    fn def(&self, node: &Node) -> Result<i16> {
-        self.leaves[node.first].def()
+    fn below(&self, node: &Node) -> &[Leaf] {
+        &self.leaves[node.first..node.first + node.leaves]
+    }
+
+    /// Whether the next level of `node` is `def` or higher, in all of its leaves or in none.
+    fn reaches(&self, node: &Node, def: i16) -> Result<bool> {
+        let reaches = self.leaves[node.first].def()? >= def;
+        for leaf in &self.below(node)[1..] {
+            if (leaf.def()? >= def) != reaches {
+                return Err(unlike(leaf));
+            }
+        }
+        Ok(reaches)
     }
 
     fn rep(&self, node: &Node) -> i16 {
         self.leaves[node.first].rep()
+    }
+
+    /// What comes next has this repetition level in all leaves of `node`.
+    fn same_rep(&self, node: &Node, rep: i16) -> Result<()> {
+        match self.below(node).iter().find(|leaf| leaf.rep() != rep) {
+            Some(leaf) => Err(unlike(leaf)),
+            None => Ok(()),
+        }
     }
 
     /// Passes what is NULL or empty: one level of each leaf.
@@ -64,7 +86,7 @@ impl Nested<'_> {
     }
 
     fn or_null(&mut self, node: &Node, out: &mut Vec<u8>, bad: &mut Option<Bad>) -> Written {
-        if self.def(node)? < node.def {
+        if !self.reaches(node, node.def)? {
             self.pass(node)?;
             append(b"null", self.longest, out, bad);
             return Ok(());
@@ -118,15 +140,18 @@ impl Nested<'_> {
         bad: &mut Option<Bad>,
         each: impl Fn(&mut Self, &mut Vec<u8>, &mut Option<Bad>) -> Written,
     ) -> Written {
-        if self.def(node)? < items.def {
+        if !self.reaches(node, items.def)? {
             return Ok(self.pass(node)?);
         }
-        each(self, out, bad)?;
-        while self.rep(node) == items.rep {
-            append(b",", self.longest, out, bad);
+        loop {
             each(self, out, bad)?;
+            let rep = self.rep(node);
+            self.same_rep(node, rep)?;
+            if rep != items.rep {
+                return Ok(());
+            }
+            append(b",", self.longest, out, bad);
         }
-        Ok(())
     }
 
     /// A key of a map is a text, whatever its type.
@@ -139,6 +164,10 @@ impl Nested<'_> {
         }
         Ok(())
     }
+}
+
+fn unlike(leaf: &Leaf) -> Error {
+    leaf.place().damaged("its levels are not those of its neighbours")
 }
 
 fn leaf(

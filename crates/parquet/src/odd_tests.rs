@@ -3,7 +3,7 @@
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 
-use super::tests::{converted, plain};
+use super::tests::{converted, left, plain, run, store};
 use super::*;
 use crate::testing::{Columns, file};
 
@@ -73,4 +73,59 @@ async fn rows_of_long_texts_are_read_a_few_at_a_time() {
     let lists = long_texts(lists, rep.len(), Some(&rep));
     let (_, manifest, _) = converted(&[lists], &options).await;
     assert_eq!(manifest.rows_out, 1500);
+}
+
+/// The levels of two leaves side by side, each of which has values where its level is 1 or more.
+type Side<'a> = (&'a [i16], &'a [i16]);
+
+async fn side_by_side(schema: &str, max_def: i16, sides: [Side<'_>; 2]) -> Result<Vec<u8>> {
+    let content = file(
+        schema,
+        plain(),
+        &[&|columns: &mut Columns<'_>| {
+            for (def, rep) in sides {
+                let there = def.iter().filter(|def| **def == max_def).count();
+                let values: Vec<_> = (1..=i64::try_from(there).unwrap()).collect();
+                let rep = Some(rep).filter(|rep| !rep.is_empty());
+                columns.add::<Int64Type>(&values, Some(def), rep);
+            }
+        }],
+    );
+    let memory = store(&[content]);
+    let outcome = run(&memory, &Options::default()).await;
+    if outcome.is_err() {
+        assert_eq!(left(&memory), (Vec::new(), Vec::new()));
+    }
+    outcome
+        .map(|_| memory.object("out", "csv/run-1/shop/public.orders.csv").unwrap().content.into())
+}
+
+#[tokio::test]
+async fn neighbours_of_other_lengths_are_refused() {
+    let pairs = "message m { required group l (LIST) { repeated group list { \
+        required group element { required int64 a; required int64 b; } } } }";
+    let lists = "message m { required group l (LIST) { repeated group list { \
+        required group element (LIST) { repeated group list { \
+        required int64 a; required int64 b; } } } } }";
+    let maybe = "message m { optional group s { optional int64 a; optional int64 b; } }";
+    let several = "message m { required group s { repeated int64 a; repeated int64 b; } }";
+    let good = side_by_side(pairs, 1, [(&[1, 1, 0], &[0, 1, 0]); 2]).await.unwrap();
+    assert_eq!(good, b"l\n\"[{\"\"a\"\":1,\"\"b\"\":1},{\"\"a\"\":2,\"\"b\"\":2}]\"\n[]\n");
+    let good = side_by_side(several, 1, [(&[1, 1], &[0, 1]), (&[1], &[0])]).await.unwrap();
+    assert_eq!(good, b"s\n\"{\"\"a\"\":[1,2],\"\"b\"\":[1]}\"\n");
+    let cases: [(_, _, [Side<'_>; 2]); 5] = [
+        // Of another row, of another list within a row, only one of them empty or NULL.
+        (pairs, 1, [(&[1, 1, 1], &[0, 1, 0]), (&[1, 1, 1], &[0, 0, 1])]),
+        (pairs, 1, [(&[1, 1], &[0, 0]), (&[1, 1, 1], &[0, 0, 1])]),
+        (pairs, 1, [(&[1, 0], &[0, 0]), (&[1, 1], &[0, 0])]),
+        (lists, 2, [(&[2, 2, 2], &[0, 1, 2]), (&[2, 2, 2], &[0, 2, 1])]),
+        (maybe, 2, [(&[0, 2], &[]), (&[2, 2], &[])]),
+    ];
+    for (schema, max_def, sides) in cases {
+        let error = side_by_side(schema, max_def, sides).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Verification, "{sides:?}: {error}");
+        let leaf = if schema == maybe { "s.b" } else { ".list.element." };
+        assert!(error.what().contains(leaf), "{sides:?}: {error}");
+        assert!(error.what().contains("1/part-00000-u.gz.parquet"), "{error}");
+    }
 }

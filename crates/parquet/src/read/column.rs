@@ -94,6 +94,10 @@ impl Leaf {
 
     /// Decodes the next `rows` rows in the place of those before, and says how many there were.
     pub(crate) fn read(&mut self, rows: usize) -> Result<usize> {
+        if self.at_level != self.levels {
+            let why = format!("it has {} levels more than its rows", self.levels - self.at_level);
+            return Err(self.place.damaged(why));
+        }
         let (def, rep) = (&mut self.def, &mut self.rep);
         (self.at_level, self.at_value) = (0, 0);
         self.spent.settle();
