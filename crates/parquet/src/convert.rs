@@ -1,7 +1,6 @@
 //! One table, one CSV.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use autodump_core::compression::Algorithm;
@@ -18,12 +17,12 @@ use autodump_dump::uploader::{Limits, Uploader};
 use tokio::runtime::Handle;
 
 use crate::layout::Table;
-use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION};
+use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION, fingerprint};
 use crate::options::{Destination, OnBad, Options};
 use crate::output::{Stream, channel};
 use crate::rows::{Made, Making, Rows};
 use crate::schema::TableSchema;
-use crate::sources::{Before, before, is_of, unchanged};
+use crate::sources::{Before, before, unchanged};
 
 /// How often more a CSV has than its Parquet; only the size of parts depends on it.
 const LARGER: u64 = 6;
@@ -39,6 +38,9 @@ pub enum Outcome {
     Converted(Box<ResultManifest>),
     /// The result of these files, or of these and newer ones, was there already, and is as it was.
     AlreadyThere(Box<ResultManifest>),
+    /// Nothing was published, for this file has come meanwhile: a sentence without a full stop.
+    /// The event of the newer files converts them all.
+    Growing(String),
 }
 
 /// Converts one table of `bucket`. On any error no result is there that was not there before:
@@ -46,8 +48,9 @@ pub enum Outcome {
 ///
 /// When `stop` ends first, everything ends, with an error of class [`ErrorClass::Interrupted`].
 ///
-/// A table that may still be growing, or has no files, is refused. A result of fewer of its files
-/// is replaced, and is away meanwhile; one of others is an error.
+/// A table that may still be growing, or has no files, is refused. A result of fewer of its files,
+/// or made with other options, or whose data are not as its manifest says, is replaced, and is
+/// away meanwhile; one of other files is an error.
 pub async fn convert<R, S>(
     reader: &R,
     bucket: &str,
@@ -63,13 +66,14 @@ where
 {
     let making = making(table, bucket, options)?;
     let proof_location = destination.manifest(table);
-    if let Before::Covered(manifest) = before(store, &proof_location, bucket, table).await? {
+    let found = before(store, &proof_location, bucket, table, options).await?;
+    if let Before::Covered(manifest) = found {
         return Ok(Outcome::AlreadyThere(manifest));
     }
     let limits = Limits { memory: options.memory.parts, in_flight: 4, parts: PARTS };
     let uploader = Uploader::new(store.clone(), limits, Arc::new(Progress::default()));
     let proof = OpenUploads::default();
-    let visible = AtomicBool::new(false);
+    let visible = OnceLock::new();
     let job = Job { reader, bucket, table, store, destination, options, uploader, visible };
     let outcome = tokio::select! {
         biased;
@@ -81,9 +85,9 @@ where
         job.uploader.abort_open(tokio::time::sleep(ABORTING)),
         proof.abort_all(tokio::time::sleep(ABORTING))
     );
-    match outcome {
-        Err(error) if job.visible.load(Ordering::Relaxed) => job.outrun(error).await,
-        outcome => outcome,
+    match (outcome, job.visible.get()) {
+        (Err(error), Some(ours)) => job.outrun(ours, error).await,
+        (outcome, _) => outcome,
     }
 }
 
@@ -124,8 +128,8 @@ struct Job<'a, R, S: SharedStore> {
     destination: &'a Destination,
     options: &'a Options,
     uploader: Arc<Uploader<S>>,
-    /// Whether its data may be visible, in the place of others'.
-    visible: AtomicBool,
+    /// The manifest of data that may be visible, in the place of others'.
+    visible: OnceLock<ResultManifest>,
 }
 
 type Parts<S> = Vec<Staged<<S as autodump_core::ports::ObjectStore>::Upload>>;
@@ -139,21 +143,23 @@ where
         let location = self.destination.manifest(self.table);
         let begun = begin_manifest(self.store, proof, location.clone()).await?;
         let (made, lines, rejects) = self.uploaded(making).await?;
-        unchanged(self.reader, self.bucket, self.table).await?;
-        let manifest = self.manifest(made, &lines, &rejects);
+        let manifest = self.manifest(made, &lines, &rejects)?;
         let json = serde_json::to_vec_pretty(&manifest).map_err(|error| {
             let what = format!("the manifest of {} cannot be written: {error}", self.table.name);
             Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
         })?;
         let staged = stage_manifest(begun, json.into()).await?;
-        match before(self.store, &location, self.bucket, self.table).await? {
+        if let Some(key) = unchanged(self.reader, self.bucket, self.table).await? {
+            return Ok(Outcome::Growing(self.growing(&key)));
+        }
+        match before(self.store, &location, self.bucket, self.table, self.options).await? {
             // Another conversion was quicker.
             Before::Covered(manifest) => return Ok(Outcome::AlreadyThere(manifest)),
             // Between this and the end there is no result, rather than one that is none.
-            Before::Fewer => self.remove_manifest(&location).await?,
+            Before::Outdated => self.remove_manifest(&location).await?,
             Before::Nothing => {}
         }
-        self.visible.store(true, Ordering::Relaxed);
+        let _ = self.visible.set(manifest.clone());
         let data = lines.into_iter().chain(rejects).collect();
         publish(self.uploader.open(), data, staged, self.options.patience).await?;
         tracing::info!(
@@ -167,32 +173,40 @@ where
     }
 
     /// The manifest could not be published: there may be one of another conversion that ended at
-    /// the same moment. If it was of the same files, so are the data. Otherwise the data may not be
-    /// what it says, and it has to go.
-    async fn outrun(&self, error: Error) -> Result<Outcome> {
+    /// the same moment. If it is of the very same data, all is well. Otherwise the data may not be
+    /// what it says, and it has to go, as does one of which that cannot be found out: no result
+    /// can be made again, and one that is none could not be told from a good one.
+    async fn outrun(&self, ours: &ResultManifest, error: Error) -> Result<Outcome> {
         let location = self.destination.manifest(self.table);
-        let found = before(self.store, &location, self.bucket, self.table).await;
-        match found {
-            Ok(Before::Covered(manifest)) if is_of(&manifest, self.table) => {
-                return Ok(Outcome::AlreadyThere(manifest));
+        let is_ours = |found: &ResultManifest| {
+            found.objects == ours.objects && found.reject_objects == ours.reject_objects
+        };
+        match before(self.store, &location, self.bucket, self.table, self.options).await {
+            Ok(Before::Covered(found)) if is_ours(&found) => {
+                return Ok(Outcome::AlreadyThere(found));
             }
             Ok(Before::Nothing) => return Err(error),
-            Err(other) if other.class() != ErrorClass::Configuration => return Err(error),
-            _ => {}
+            Ok(_) | Err(_) => {}
         }
-        if let Err(problem) = self.remove_manifest(&location).await {
-            tracing::error!(
-                key = location.key,
-                what = problem.what(),
-                hint = "Remove it: the data beside it are not those that it names",
-                "a manifest could not be removed"
-            );
-        }
-        Err(error)
+        let Err(problem) = self.remove_manifest(&location).await else { return Err(error) };
+        let what = format!(
+            "{}; and s3://{}/{} may name other data than lie beside it, and could not be removed: {}",
+            error.what(),
+            location.bucket,
+            location.key,
+            problem.what()
+        );
+        let hint = "Remove that manifest, and convert the table again";
+        Err(Error::new(error.class(), what, hint).caused_by(error))
     }
 
     async fn remove_manifest(&self, location: &ObjectLocation) -> Result<()> {
         self.store.remove(&location.bucket, std::slice::from_ref(&location.key)).await
+    }
+
+    fn growing(&self, come: &str) -> String {
+        let Self { bucket, table: Table { directory, .. }, .. } = self;
+        format!("s3://{bucket}/{directory} is still growing: s3://{bucket}/{come} has come")
     }
 
     /// Everything uploaded, and nothing visible yet.
@@ -256,14 +270,14 @@ where
         }
     }
 
-    fn manifest(&self, made: Made, lines: &Parts<S>, rejects: &Parts<S>) -> ResultManifest {
+    fn manifest(&self, made: Made, lines: &Parts<S>, rejects: &Parts<S>) -> Result<ResultManifest> {
         let files = self.table.files.iter().zip(&made.rows).map(|(file, rows)| SourceFile {
             key: file.key.clone(),
             bytes: file.bytes,
             etag: file.etag.clone(),
             rows: *rows,
         });
-        ResultManifest {
+        Ok(ResultManifest {
             version: VERSION,
             table: self.table.name.clone(),
             source: Source {
@@ -276,11 +290,13 @@ where
             format: self.options.format.clone(),
             binary: self.options.binary,
             compression: self.options.compression.to_string(),
+            schema: self.options.schema.as_ref().map(fingerprint).transpose()?,
+            on_bad: self.options.on_bad,
             rows_out: made.rows_out,
             rejects: made.rejects,
             objects: lines.iter().map(described).collect(),
             reject_objects: rejects.iter().map(described).collect(),
-        }
+        })
     }
 }
 
@@ -309,6 +325,10 @@ mod tests;
 #[cfg(test)]
 #[path = "fault_tests.rs"]
 mod fault_tests;
+
+#[cfg(test)]
+#[path = "race_tests.rs"]
+mod race_tests;
 
 #[cfg(test)]
 #[path = "types_tests.rs"]

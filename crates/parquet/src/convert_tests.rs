@@ -109,9 +109,11 @@ async fn a_second_conversion_does_nothing_and_a_larger_table_replaces() {
     let options = Options::default();
     assert!(matches!(run(&store, &options).await.unwrap(), Outcome::Converted(_)));
     let before = store.object("out", KEY).unwrap();
-    store.put(&ObjectLocation { bucket: "out".to_owned(), key: KEY.to_owned() }, "touched");
+    let touched = vec![b'x'; before.content.len()];
+    let csv = ObjectLocation { bucket: "out".to_owned(), key: KEY.to_owned() };
+    store.put(&csv, touched.clone());
     assert!(matches!(run(&store, &options).await.unwrap(), Outcome::AlreadyThere(_)));
-    assert_eq!(store.object("out", KEY).unwrap().content, "touched");
+    assert_eq!(store.object("out", KEY).unwrap().content, touched);
     // A further batch has come.
     store.put(&at(&format!("{DIRECTORY}2/part-00000-u.gz.parquet")), simple(10, 12));
     store.put(&at(&format!("{DIRECTORY}2/_SUCCESS")), "");

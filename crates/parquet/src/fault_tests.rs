@@ -14,11 +14,11 @@ use crate::options::Memory;
 use crate::testing::{Columns, file, parsed};
 use autodump_dump::publish::Patience;
 
-fn key(batch: u32) -> String {
+pub(super) fn key(batch: u32) -> String {
     format!("{DIRECTORY}{batch}/part-00000-u.gz.parquet")
 }
 
-fn impatient() -> Options {
+pub(super) fn impatient() -> Options {
     let patience = Patience { total: Duration::ZERO, ..Patience::default() };
     Options { patience, ..Options::default() }
 }
@@ -55,9 +55,8 @@ async fn whatever_call_fails_nothing_is_left() {
     let writes = [Call::Create, Call::PutPart]
         .into_iter()
         .flat_map(|call| [1, 2].map(|nth| Fault::nth(call, nth)));
-    let others =
-        [Fault::nth(Call::Complete, 1), Fault::nth(Call::List, 1), Fault::nth(Call::List, 2)];
-    for fault in reads.chain(writes).chain(others) {
+    let lists = (1..=3).map(|nth| Fault::nth(Call::List, nth));
+    for fault in reads.chain(writes).chain(lists).chain([Fault::nth(Call::Complete, 1)]) {
         let (memory, outcome, _) = with(vec![fault], Vec::new()).await;
         let error = outcome.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Destination, "{fault:?}: {error}");
@@ -273,125 +272,6 @@ async fn a_reject_file_without_rows_is_none() {
     assert_eq!(manifest.reject_objects, []);
     let (keys, open) = left(&memory);
     assert_eq!((keys.len(), open), (2, Vec::new()));
-}
-
-/// A store in which another conversion publishes its manifest just before ours.
-#[derive(Clone)]
-struct Raced {
-    memory: MemoryStore,
-    theirs: bytes::Bytes,
-}
-
-impl autodump_core::ports::ObjectStore for Raced {
-    type Upload = RacedUpload;
-
-    async fn create(&self, location: &ObjectLocation, content_type: &str) -> Result<RacedUpload> {
-        let inner = self.memory.create(location, content_type).await?;
-        Ok(RacedUpload { inner, store: self.clone(), location: location.clone() })
-    }
-}
-
-struct RacedUpload {
-    inner: autodump_core::testing::memory::MemoryUpload,
-    store: Raced,
-    location: ObjectLocation,
-}
-
-impl autodump_core::ports::Upload for RacedUpload {
-    async fn put_part(
-        &self,
-        number: u32,
-        body: bytes::Bytes,
-        crc64nvme: u64,
-    ) -> Result<autodump_core::ports::PartReceipt> {
-        self.inner.put_part(number, body, crc64nvme).await
-    }
-
-    async fn complete(&self, completion: autodump_core::ports::Completion) -> Result<()> {
-        if completion.only_if_absent {
-            self.store.memory.put(&self.location, self.store.theirs.clone());
-        }
-        self.inner.complete(completion).await
-    }
-
-    async fn abort(&self) -> Result<()> {
-        self.inner.abort().await
-    }
-}
-
-impl ObjectReader for Raced {
-    type Content = <MemoryStore as ObjectReader>::Content;
-
-    async fn get(
-        &self,
-        location: &ObjectLocation,
-        range: Option<std::ops::Range<u64>>,
-    ) -> Result<Self::Content> {
-        self.memory.get(location, range).await
-    }
-
-    async fn page(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: Option<&str>,
-    ) -> Result<autodump_core::ports::ListedPage> {
-        self.memory.page(bucket, prefix, after).await
-    }
-}
-
-impl ObjectWriter for Raced {
-    async fn put(
-        &self,
-        location: &ObjectLocation,
-        content_type: &str,
-        body: bytes::Bytes,
-    ) -> Result<autodump_core::ports::Put> {
-        ObjectWriter::put(&self.memory, location, content_type, body).await
-    }
-
-    async fn remove(&self, bucket: &str, keys: &[String]) -> Result<()> {
-        ObjectWriter::remove(&self.memory, bucket, keys).await
-    }
-}
-
-#[tokio::test]
-async fn of_two_at_once_one_result_is_left_or_none() {
-    let made = |files: &[Vec<u8>]| {
-        let memory = store(files);
-        async move {
-            run(&memory, &impatient()).await.unwrap();
-            memory.object("out", "csv/run-1/shop/public.orders.manifest.json").unwrap().content
-        }
-    };
-    let files = [simple(0, 5), simple(5, 9)];
-    let (same, fewer) = (made(&files).await, made(&files[..1]).await);
-    for (theirs, left_over) in [(same, 2), (fewer, 1)] {
-        let memory = store(&files);
-        let whole = table(&memory).await;
-        let raced = Raced { memory: memory.clone(), theirs };
-        let outcome =
-            convert(&raced, "in", &whole, &raced, &destination(), &impatient(), pending()).await;
-        let (keys, open) = left(&memory);
-        assert_eq!((keys.len(), open.len()), (left_over, 0), "{keys:?}");
-        match outcome {
-            Ok(Outcome::AlreadyThere(_)) => assert_eq!(left_over, 2),
-            Ok(Outcome::Converted(_)) => panic!("ours was refused"),
-            Err(error) => assert!(left_over == 1 && error.what().contains("already"), "{error}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_late_event_of_fewer_files_does_nothing() {
-    let memory = store(&[simple(0, 5), simple(5, 9)]);
-    let mut earlier = table(&memory).await;
-    run(&memory, &impatient()).await.unwrap();
-    earlier.files.truncate(1);
-    let outcome =
-        convert(&memory, "in", &earlier, &memory, &destination(), &impatient(), pending()).await;
-    let Ok(Outcome::AlreadyThere(manifest)) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(manifest.rows_out, 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,8 @@ pub struct Table {
     pub files: Vec<Listed>,
     /// Directories of it that have no `_SUCCESS`: they may still be growing.
     pub growing: Vec<String>,
+    /// How it was found.
+    pub(crate) layout: Layout,
 }
 
 impl Table {
@@ -40,6 +42,12 @@ impl Table {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.growing.is_empty()
+    }
+
+    /// Whether an object of this key is one of its files.
+    pub(crate) fn has_place_for(&self, key: &str) -> bool {
+        let place = self.layout.place(key);
+        place.is_some_and(|place| place.directory == self.directory && place.file != SUCCESS)
     }
 }
 
@@ -108,7 +116,8 @@ impl Layout {
         let growing = batches.difference(&marked).map(|batch| format!("{directory}{batch}"));
         let growing = growing.map(|name| name.trim_end_matches('/').to_owned()).collect();
         let files = files.into_iter().map(|(_, object)| object.clone()).collect();
-        Table { directory: directory.to_owned(), name: self.name(directory), files, growing }
+        let (directory, name) = (directory.to_owned(), self.name(directory));
+        Table { directory, name, files, growing, layout: self }
     }
 
     fn name(self, directory: &str) -> String {

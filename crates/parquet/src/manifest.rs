@@ -1,9 +1,13 @@
 //! The proof that a table was converted whole.
 
+use autodump_core::{Error, ErrorClass, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::column::ColumnInfo;
 use crate::csv::Format;
+use crate::options::{OnBad, Options};
+use crate::schema::TableSchema;
 use crate::text::Binary;
 
 /// The version that is written and read.
@@ -27,6 +31,12 @@ pub struct ResultManifest {
     pub binary: Binary,
     /// How it is compressed: `none`, `gzip:1`, `zstd:3`.
     pub compression: String,
+    /// SHA-256 of the table schema, in hexadecimal digits, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// What became of bad rows.
+    #[serde(default)]
+    pub on_bad: OnBad,
     /// Rows of all files together: as many as `rows_out` and `rejects`.
     pub rows_in: u64,
     /// Rows of the CSV.
@@ -38,6 +48,26 @@ pub struct ResultManifest {
     /// The reject file, where there were any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reject_objects: Vec<ResultObject>,
+}
+
+impl ResultManifest {
+    /// Whether these options would make the same of the same files.
+    pub(crate) fn is_made_with(&self, options: &Options) -> Result<bool> {
+        Ok(self.format == options.format
+            && self.binary == options.binary
+            && self.compression == options.compression.to_string()
+            && self.on_bad == options.on_bad
+            && self.schema == options.schema.as_ref().map(fingerprint).transpose()?)
+    }
+}
+
+/// SHA-256 of a schema, in hexadecimal digits.
+pub(crate) fn fingerprint(schema: &TableSchema) -> Result<String> {
+    let json = serde_json::to_vec(schema).map_err(|error| {
+        let what = format!("the table schema cannot be written: {error}");
+        Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+    })?;
+    Ok(hex::encode(Sha256::digest(json)))
 }
 
 /// Where a table came from.

@@ -8,24 +8,29 @@ use autodump_core::{Error, ErrorClass, Result};
 
 use crate::layout::Table;
 use crate::manifest::{ResultManifest, Source, VERSION};
+use crate::options::Options;
 use crate::read::whole;
 
 /// The longest manifest of a result that is read.
 const LONGEST: u64 = 256 << 20;
 
 /// Compares the files with those in the bucket now. One that was replaced or removed meanwhile is
-/// an error of class [`ErrorClass::Verification`].
+/// an error of class [`ErrorClass::Verification`]; the key of one that has come is returned.
 pub(crate) async fn unchanged<R: ObjectReader>(
     reader: &R,
     bucket: &str,
     table: &Table,
-) -> Result<()> {
+) -> Result<Option<String>> {
+    let mut come = None;
     let mut expected: BTreeMap<&str, &Listed> =
         table.files.iter().map(|file| (file.key.as_str(), file)).collect();
     let mut pages = Pages::of(reader, bucket, &table.directory);
     while let Some(page) = pages.next().await? {
         for found in page {
-            let Some(file) = expected.remove(found.key.as_str()) else { continue };
+            let Some(file) = expected.remove(found.key.as_str()) else {
+                come = come.or_else(|| table.has_place_for(&found.key).then_some(found.key));
+                continue;
+            };
             if *file != found {
                 let was = format!("{} bytes, ETag {}", file.bytes, file.etag);
                 let is = format!("{} bytes, ETag {}", found.bytes, found.etag);
@@ -35,7 +40,7 @@ pub(crate) async fn unchanged<R: ObjectReader>(
         }
     }
     match expected.keys().next() {
-        None => Ok(()),
+        None => Ok(come),
         Some(key) => Err(changed(format!("s3://{bucket}/{key} was removed while it was read"))),
     }
 }
@@ -52,13 +57,9 @@ pub(crate) enum Before {
     Nothing,
     /// It is the result of these files, or of these and others that a newer listing has.
     Covered(Box<ResultManifest>),
-    /// It was made of some of these files: others have come since.
-    Fewer,
-}
-
-/// Whether a result is that of all these files and no others.
-pub(crate) fn is_of(manifest: &ResultManifest, table: &Table) -> bool {
-    manifest.source.files.len() == table.files.len()
+    /// It has to be made anew: others have come since, or it was made in another way, or what it
+    /// names is not there as it says.
+    Outdated,
 }
 
 /// Looks at the manifest that is there. One of other files is an error: two tables must not share
@@ -68,6 +69,7 @@ pub(crate) async fn before<R: ObjectReader>(
     location: &ObjectLocation,
     bucket: &str,
     table: &Table,
+    options: &Options,
 ) -> Result<Before> {
     if !exists(reader, &location.bucket, &location.key).await? {
         return Ok(Before::Nothing);
@@ -79,11 +81,11 @@ pub(crate) async fn before<R: ObjectReader>(
     let then: BTreeSet<_> =
         files.iter().map(|file| (file.key.clone(), file.bytes, file.etag.clone())).collect();
     let here = old_bucket == bucket && *directory == table.directory;
-    if here && now.iter().all(|file| then.contains(file)) {
+    if here && now.is_subset(&then) && is_good(reader, location, &manifest, options).await? {
         return Ok(Before::Covered(Box::new(manifest)));
     }
-    if here && then.iter().all(|file| now.contains(file)) {
-        return Ok(Before::Fewer);
+    if here && then.is_subset(&now) {
+        return Ok(Before::Outdated);
     }
     Err(Error::new(
         ErrorClass::Configuration,
@@ -95,6 +97,31 @@ pub(crate) async fn before<R: ObjectReader>(
         ),
         "Remove that manifest if its result is not needed any more, or choose another destination",
     ))
+}
+
+/// Whether a result was made as it would be now, and its objects have the bytes that it says.
+async fn is_good<R: ObjectReader>(
+    reader: &R,
+    location: &ObjectLocation,
+    manifest: &ResultManifest,
+    options: &Options,
+) -> Result<bool> {
+    let outdated = |why: &str| {
+        tracing::warn!(key = location.key, why, "the result is to be made anew");
+        Ok(false)
+    };
+    if !manifest.is_made_with(options)? {
+        return outdated("its options are not those of now");
+    }
+    for object in manifest.objects.iter().chain(&manifest.reject_objects) {
+        // Of all keys that begin with this one, it is the first.
+        let page = reader.page(&location.bucket, &object.key, None).await?;
+        let found = page.objects.first().filter(|found| found.key == object.key);
+        if found.is_none_or(|found| found.bytes != object.bytes) {
+            return outdated("the data beside it are not those that it names");
+        }
+    }
+    Ok(true)
 }
 
 async fn read<R: ObjectReader>(reader: &R, location: &ObjectLocation) -> Result<ResultManifest> {
