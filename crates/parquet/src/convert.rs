@@ -22,7 +22,6 @@ use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION}
 use crate::options::{Destination, OnBad, Options};
 use crate::output::{Stream, channel};
 use crate::rows::{Made, Making, Rows};
-use crate::schema::TableSchema;
 use crate::sources::{Before, before, is_of, unchanged};
 
 /// How often more a CSV has than its Parquet; only the size of parts depends on it.
@@ -110,7 +109,7 @@ fn making(table: &Table, bucket: &str, options: &Options) -> Result<Making> {
     Ok(Making {
         format: options.format.clone(),
         binary: options.binary,
-        rules: options.schema.as_ref().map(TableSchema::rules).transpose()?,
+        schema: options.schema.clone(),
         pages: options.memory.pages,
         longest: options.memory.row,
     })
