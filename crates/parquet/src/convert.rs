@@ -17,7 +17,7 @@ use autodump_dump::uploader::{Limits, Uploader};
 use tokio::runtime::Handle;
 
 use crate::layout::Table;
-use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION, fingerprint};
+use crate::manifest::{ResultManifest, ResultObject, Source, SourceFile, VERSION};
 use crate::options::{Destination, OnBad, Options};
 use crate::output::{Stream, channel};
 use crate::rows::{Made, Making, Rows};
@@ -114,7 +114,7 @@ fn making(table: &Table, bucket: &str, options: &Options) -> Result<Making> {
     Ok(Making {
         format: options.format.clone(),
         binary: options.binary,
-        rules: options.schema.as_ref().map(TableSchema::rules).transpose()?,
+        schema: options.schema.clone(),
         pages: options.memory.pages,
         longest: options.memory.row,
     })
@@ -143,7 +143,7 @@ where
         let location = self.destination.manifest(self.table);
         let begun = begin_manifest(self.store, proof, location.clone()).await?;
         let (made, lines, rejects) = self.uploaded(making).await?;
-        let manifest = self.manifest(made, &lines, &rejects)?;
+        let manifest = self.manifest(made, &lines, &rejects);
         let json = serde_json::to_vec_pretty(&manifest).map_err(|error| {
             let what = format!("the manifest of {} cannot be written: {error}", self.table.name);
             Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
@@ -270,14 +270,14 @@ where
         }
     }
 
-    fn manifest(&self, made: Made, lines: &Parts<S>, rejects: &Parts<S>) -> Result<ResultManifest> {
+    fn manifest(&self, made: Made, lines: &Parts<S>, rejects: &Parts<S>) -> ResultManifest {
         let files = self.table.files.iter().zip(&made.rows).map(|(file, rows)| SourceFile {
             key: file.key.clone(),
             bytes: file.bytes,
             etag: file.etag.clone(),
             rows: *rows,
         });
-        Ok(ResultManifest {
+        ResultManifest {
             version: VERSION,
             table: self.table.name.clone(),
             source: Source {
@@ -290,13 +290,13 @@ where
             format: self.options.format.clone(),
             binary: self.options.binary,
             compression: self.options.compression.to_string(),
-            schema: self.options.schema.as_ref().map(fingerprint).transpose()?,
+            schema: self.options.schema.as_ref().map(TableSchema::sha256),
             on_bad: self.options.on_bad,
             rows_out: made.rows_out,
             rejects: made.rejects,
             objects: lines.iter().map(described).collect(),
             reject_objects: rejects.iter().map(described).collect(),
-        })
+        }
     }
 }
 

@@ -6,6 +6,8 @@
 use autodump_core::{Error, ErrorClass, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::look::Look;
+
 /// How lines end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,7 +40,7 @@ impl Default for Format {
 impl Format {
     /// Refuses a null text that could not be told from something else.
     pub fn check(&self) -> Result<()> {
-        if self.null.bytes().any(|byte| needs_quotes(&[byte])) {
+        if Look::at(self.null.as_bytes()).special {
             return Err(Error::new(
                 ErrorClass::Configuration,
                 format!("the text for NULL is {:?}", self.null),
@@ -61,7 +63,13 @@ impl Format {
 
     /// Appends a text that is not NULL.
     pub(crate) fn text(&self, text: &[u8], out: &mut Vec<u8>) {
-        if text == self.null.as_bytes() || text.is_empty() || text == END || needs_quotes(text) {
+        self.looked_at(text, Look::at(text), out);
+    }
+
+    /// The same with a text that was looked at already.
+    #[inline]
+    pub(crate) fn looked_at(&self, text: &[u8], look: Look, out: &mut Vec<u8>) {
+        if look.special || text.is_empty() || text == END || text == self.null.as_bytes() {
             quoted(text, out);
         } else {
             out.extend_from_slice(text);
@@ -92,23 +100,16 @@ impl Format {
 /// Alone on a line, it was the end of the data to older versions of PostgreSQL.
 const END: &[u8] = b"\\.";
 
-/// Whether there is a byte that CSV gives a meaning.
-fn needs_quotes(text: &[u8]) -> bool {
-    #[allow(clippy::needless_bitwise_bool, reason = "without a branch, many are looked at at once")]
-    let special = |found: bool, byte: &u8| {
-        found | (*byte == b'"') | (*byte == b',') | (*byte == b'\n') | (*byte == b'\r')
-    };
-    text.chunks(256).any(|chunk| chunk.iter().fold(false, special))
-}
-
 fn quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for piece in text.split_inclusive(|byte| *byte == b'"') {
+    let mut rest = text;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        let (piece, after) = rest.split_at(quote + 1);
         out.extend_from_slice(piece);
-        if piece.ends_with(b"\"") {
-            out.push(b'"');
-        }
+        out.push(b'"');
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -228,11 +228,11 @@ async fn a_bomb_is_refused_before_it_is_decompressed() {
 
 #[tokio::test]
 async fn bad_rows_go_to_a_file_of_their_own() {
-    let schema = json!({"columns": [
-        {"name": "id", "type": "integer", "max": 6},
-        {"name": "name", "type": "string", "nullable": false, "pattern": "^name [0-5]"},
-    ]});
-    let schema = TableSchema::read(schema.to_string().as_bytes()).unwrap();
+    let schema = json!({"type": "object", "properties": {
+        "id": {"type": "integer", "maximum": 6},
+        "name": {"type": "string", "pattern": "^name [0-5]"},
+    }});
+    let schema = crate::schema::TableSchema::read(schema.to_string().as_bytes()).unwrap();
     let options = Options { schema: Some(schema), ..impatient() };
     let memory = store(&[simple(1, 3), simple(3, 9)]);
     let error = run(&memory, &options).await.unwrap_err();
@@ -258,8 +258,8 @@ async fn bad_rows_go_to_a_file_of_their_own() {
             ["file", "row", "reason", "id", "name"].map(field).to_vec(),
             line("1", "column name is NULL", "3", None),
             line("4", "column name is NULL", "6", None),
-            line("5", "column id is above its maximum: \"7\"", "7", field("name 7")),
-            line("6", "column id is above its maximum: \"8\"", "8", field("name 8")),
+            line("5", "column id breaks maximum 6: \"7\"", "7", field("name 7")),
+            line("6", "column id breaks maximum 6: \"8\"", "8", field("name 8")),
         ]
     );
 }

@@ -8,6 +8,7 @@ mod column;
 pub mod convert;
 pub mod csv;
 pub mod layout;
+mod look;
 pub mod manifest;
 mod nested;
 mod number;
@@ -20,8 +21,6 @@ mod sources;
 #[cfg(test)]
 mod testing;
 mod text;
-mod typed;
 
 pub use column::ColumnInfo;
 pub use text::Binary;
-pub use typed::Type;

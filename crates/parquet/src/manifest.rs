@@ -1,8 +1,6 @@
 //! The proof that a table was converted whole.
 
-use autodump_core::{Error, ErrorClass, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::column::ColumnInfo;
 use crate::csv::Format;
@@ -52,22 +50,13 @@ pub struct ResultManifest {
 
 impl ResultManifest {
     /// Whether these options would make the same of the same files.
-    pub(crate) fn is_made_with(&self, options: &Options) -> Result<bool> {
-        Ok(self.format == options.format
+    pub(crate) fn is_made_with(&self, options: &Options) -> bool {
+        self.format == options.format
             && self.binary == options.binary
             && self.compression == options.compression.to_string()
             && self.on_bad == options.on_bad
-            && self.schema == options.schema.as_ref().map(fingerprint).transpose()?)
+            && self.schema == options.schema.as_ref().map(TableSchema::sha256)
     }
-}
-
-/// SHA-256 of a schema, in hexadecimal digits.
-pub(crate) fn fingerprint(schema: &TableSchema) -> Result<String> {
-    let json = serde_json::to_vec(schema).map_err(|error| {
-        let what = format!("the table schema cannot be written: {error}");
-        Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
-    })?;
-    Ok(hex::encode(Sha256::digest(json)))
 }
 
 /// Where a table came from.

@@ -181,7 +181,7 @@ fn leaf(
     if bad.is_some() {
         return;
     }
-    if let Cell::Bytes(bytes) = cell {
+    if let Cell::Bytes(bytes) | Cell::Text(bytes, _) = cell {
         // Before anything is made of it.
         if out.len() + bytes.len() > longest {
             *bad = Some(too_long(longest));

@@ -48,6 +48,16 @@ impl Number {
         ))
     }
 
+    /// Whether it has no fraction.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Self::Finite { digits, exponent, .. } => {
+                i64::try_from(digits.len()).is_ok_and(|digits| digits <= *exponent.max(&0))
+            }
+            Self::Infinity | Self::NegativeInfinity => false,
+        }
+    }
+
     fn finite(negative: bool, digits: &[u8], exponent: i64) -> Self {
         let is_zero = |byte: &&u8| **byte == b'0';
         let leading = digits.iter().take_while(is_zero).count();
@@ -131,6 +141,16 @@ mod tests {
         ];
         for pair in all.windows(2) {
             assert!(number(pair[0]) < number(pair[1]), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        for whole in ["0", "-0.0", "5", "5.00", "1.5e1", "100", "1e300", "-12"] {
+            assert!(number(whole).is_whole(), "{whole}");
+        }
+        for other in ["0.5", "1.5", "-0.01", "15e-1", "1e-300", "Infinity", "-Infinity"] {
+            assert!(!number(other).is_whole(), "{other}");
         }
     }
 

@@ -103,8 +103,7 @@ async fn made(files: &[Vec<u8>]) -> [(&'static str, Bytes); 2] {
     [CSV, PROOF].map(|key| (key, memory.object("out", key).unwrap().content))
 }
 
-/// Another conversion ends wholly when `next` of ours is about to be published, before which a
-/// `later` file comes.
+/// Another conversion ends wholly when `next` of ours is about to be published.
 fn raced(memory: &MemoryStore, next: Next, theirs: [(&'static str, Bytes); 2]) -> Raced {
     let once = Mutex::new(Some(theirs));
     let theirs = memory.clone();
@@ -114,6 +113,13 @@ fn raced(memory: &MemoryStore, next: Next, theirs: [(&'static str, Bytes); 2]) -
         true
     };
     Raced { memory: memory.clone(), meanwhile: Arc::new(meanwhile) }
+}
+
+/// Rules by which ids are at most so large.
+fn schema(maximum: u32) -> Option<TableSchema> {
+    let id = json!({"type": "integer", "maximum": maximum});
+    let schema = json!({"type": "object", "properties": {"id": id}});
+    Some(TableSchema::read(schema.to_string().as_bytes()).unwrap())
 }
 
 /// Whether the manifest, where there is one, is of the CSV beside it.
@@ -275,11 +281,6 @@ async fn a_late_event_of_fewer_files_does_nothing() {
 
 #[tokio::test]
 async fn what_is_made_in_another_way_is_made_anew() {
-    let schema = |max: u32| {
-        let schema =
-            json!({"columns": [{"name": "id", "type": "integer", "max": max}, {"name": "name"}]});
-        Some(TableSchema::read(schema.to_string().as_bytes()).unwrap())
-    };
     let memory = store(&[simple(0, 5)]);
     let header = crate::csv::Format { header: false, ..crate::csv::Format::default() };
     let ways = [
@@ -309,10 +310,7 @@ async fn what_is_made_in_another_way_is_made_anew() {
 
 #[tokio::test]
 async fn a_result_that_was_damaged_is_made_anew() {
-    let schema =
-        json!({"columns": [{"name": "id", "type": "integer", "max": 2}, {"name": "name"}]});
-    let schema = Some(TableSchema::read(schema.to_string().as_bytes()).unwrap());
-    let options = Options { schema, on_bad: OnBad::Reject, ..impatient() };
+    let options = Options { schema: schema(2), on_bad: OnBad::Reject, ..impatient() };
     let memory = store(&[simple(0, 5)]);
     run(&memory, &options).await.unwrap();
     let rejects = CSV.replace(".csv", ".rejects.csv");

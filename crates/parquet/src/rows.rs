@@ -13,7 +13,7 @@ use crate::csv::Format;
 use crate::nested::{Nested, Trouble, too_long};
 use crate::output::Sink;
 use crate::read::{Cell, Group, Leaf, Opened, damaged, open};
-use crate::schema::{Rule, Rules};
+use crate::schema::{Rule, TableSchema};
 use crate::text::{self, Bad, Binary, Kind};
 
 /// How rows are made.
@@ -21,7 +21,7 @@ use crate::text::{self, Bad, Binary, Kind};
 pub(crate) struct Making {
     pub(crate) format: Format,
     pub(crate) binary: Binary,
-    pub(crate) rules: Option<Rules>,
+    pub(crate) schema: Option<TableSchema>,
     /// Bytes that pages may take.
     pub(crate) pages: u64,
     /// The longest row in bytes.
@@ -135,8 +135,8 @@ impl Rows {
             self.columns = found;
             return Ok(());
         }
-        if let Some(rules) = &self.making.rules {
-            self.rules = rules.for_columns(&found, &file.uri)?;
+        if let Some(schema) = &self.making.schema {
+            self.rules = schema.for_columns(&found, &file.uri)?;
         }
         self.made.columns = found.iter().map(|column| column.info.clone()).collect();
         let names = || found.iter().map(|column| column.info.name.as_str());
@@ -247,16 +247,18 @@ impl Field<'_> {
             self.making.format.null(out);
             return self.check(None);
         };
-        if let Cell::Bytes(bytes) = cell {
+        if let Cell::Bytes(bytes) | Cell::Text(bytes, _) = cell {
             // Before anything is made of it.
             if out.len() + bytes.len() > self.longest {
                 return Err(too_long(self.making.longest));
             }
-            if kind.is_free() {
-                let text = text::utf8(bytes)?;
-                self.making.format.text(text, out);
-                return self.check(Some(text));
+        }
+        if let (true, Some((text, look))) = (kind.is_free(), cell.text()) {
+            if look.beyond_ascii {
+                text::utf8(text)?;
             }
+            self.making.format.looked_at(text, look, out);
+            return self.check(Some(text));
         }
         let start = out.len();
         text::write(kind, cell, self.making.binary, out)?;

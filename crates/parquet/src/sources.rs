@@ -110,7 +110,7 @@ async fn is_good<R: ObjectReader>(
         tracing::warn!(key = location.key, why, "the result is to be made anew");
         Ok(false)
     };
-    if !manifest.is_made_with(options)? {
+    if !manifest.is_made_with(options) {
         return outdated("its options are not those of now");
     }
     for object in manifest.objects.iter().chain(&manifest.reject_objects) {

@@ -9,6 +9,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::pages::{Pages, Shape, Spent};
 use super::place::Place;
 use super::texts::{SharedTexts, Span, Texts};
+use crate::look::Look;
 
 /// One value as it lies in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +22,19 @@ pub(crate) enum Cell<'a> {
     Float(f32),
     Double(f64),
     Bytes(&'a [u8]),
+    /// What may hold anything, and what was seen of it.
+    Text(&'a [u8], Look),
+}
+
+impl<'a> Cell<'a> {
+    /// The bytes of a text, and what is seen of them.
+    pub(crate) fn text(self) -> Option<(&'a [u8], Look)> {
+        match self {
+            Self::Text(text, look) => Some((text, look)),
+            Self::Bytes(bytes) => Some((bytes, Look::at(bytes))),
+            _ => None,
+        }
+    }
 }
 
 /// A column chunk, and the rows of it that are decoded.
@@ -148,7 +162,11 @@ impl Leaf {
     }
 
     /// Takes what comes next: a value, or `None` where there is none.
-    #[inline]
+    #[allow(
+        clippy::inline_always,
+        reason = "handed over in memory, a value is read before it is written: a third of the time"
+    )]
+    #[inline(always)]
     pub(crate) fn take(&mut self) -> Result<Option<Cell<'_>>> {
         let def = self.def()?;
         self.at_level += 1;
@@ -169,7 +187,7 @@ impl Leaf {
             Values::Double(values) => values.get(at).map(|value| Cell::Double(*value)),
             Values::Texts(_, spans, held, _) => {
                 let span = spans.get(at).copied().flatten();
-                span.and_then(|span| held.get(span)).map(Cell::Bytes)
+                span.and_then(|span| held.get(span))
             }
             Values::Fixed(values) => values.get(at).map(|value| Cell::Bytes(value.data())),
         };

@@ -15,6 +15,7 @@ use super::pages::{Pages, Shape, Spent};
 use super::place::{Place, damaged};
 use super::texts::{SharedTexts, as_numbers};
 use super::window::Window;
+use crate::text::Kind;
 
 /// What all columns' pieces on their way may take together.
 const WINDOWS: u64 = 16 << 20;
@@ -126,7 +127,8 @@ fn leaf(
     };
     let spent = Spent::default();
     let shape = Shape::of(&column);
-    let texts = (column.physical_type() == Type::BYTE_ARRAY).then(SharedTexts::default);
+    let free = Kind::of(column.self_type()).is_free();
+    let texts = (column.physical_type() == Type::BYTE_ARRAY).then(|| SharedTexts::new(free));
     let column = match &texts {
         Some(_) => Arc::new(as_numbers(&column).map_err(|error| place.of(error))?),
         None => column,

@@ -11,6 +11,9 @@ use parquet::basic::Type as Physical;
 use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{ColumnDescriptor, Type};
 
+use super::column::Cell;
+use crate::look::Look;
+
 /// Places of pages are counted up to this, and then from 0 again. What is held at a time is far
 /// less.
 const WRAP: u32 = 1 << 31;
@@ -24,6 +27,8 @@ pub(crate) struct Texts {
     /// Where each begins, and its texts with their lengths.
     pages: Vec<(u32, Bytes)>,
     next: u32,
+    /// Whether they are looked at: they may hold anything.
+    free: bool,
 }
 
 /// Where a text is.
@@ -33,6 +38,7 @@ pub(crate) struct Span {
     page: u32,
     start: u32,
     length: u32,
+    look: Look,
 }
 
 /// What a place and what was found there take.
@@ -41,10 +47,15 @@ pub(crate) const FOUND: u64 = 4 + size_of::<Option<Span>>() as u64;
 const DICTIONARY: u32 = u32::MAX;
 
 /// Those that the pages of a column add to, and its reader looks at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct SharedTexts(Arc<Mutex<Texts>>);
 
 impl SharedTexts {
+    /// Those of a column; texts, if they are `free`, or bytes that mean something else.
+    pub(crate) fn new(free: bool) -> Self {
+        Self(Arc::new(Mutex::new(Texts { free, ..Texts::default() })))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Texts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,15 +98,18 @@ impl SharedTexts {
 }
 
 impl Span {
-    fn of(page: u32, texts: &[u8], at: usize) -> Option<Self> {
-        let length = u32::try_from(text(texts, at)?.len()).ok()?;
-        Some(Self { page, start: u32::try_from(at + LENGTH).ok()?, length })
+    fn of(page: u32, texts: &[u8], at: usize, looks: bool) -> Option<Self> {
+        let text = text(texts, at)?;
+        let look = if looks { Look::at(text) } else { Look::NONE };
+        let length = u32::try_from(text.len()).ok()?;
+        Some(Self { page, start: u32::try_from(at + LENGTH).ok()?, length, look })
     }
 }
 
 impl Texts {
-    /// Looks up texts by their places. All of a column at once is twice as quick as one by one:
-    /// they lie all over the dictionary, and the processor waits for many at a time.
+    /// Looks up texts by their places, and looks at them if they are to be looked at. All of a
+    /// column at once is twice as quick as one by one: they lie all over the dictionary, and the
+    /// processor waits for many at a time; and those of a column are like each other.
     pub(crate) fn find(&self, places: &[i32], found: &mut Vec<Option<Span>>) {
         found.clear();
         found.extend(places.iter().map(|place| self.span(*place)));
@@ -103,23 +117,25 @@ impl Texts {
 
     fn span(&self, place: i32) -> Option<Span> {
         if let Ok(start) = usize::try_from(place) {
-            return Span::of(DICTIONARY, &self.dictionary, start);
+            return Span::of(DICTIONARY, &self.dictionary, start, self.free);
         }
         let place = (!place).cast_unsigned();
         self.pages.iter().enumerate().rev().find_map(|(page, (base, texts))| {
             let start = (place.wrapping_sub(*base) % WRAP) as usize;
-            Span::of(u32::try_from(page).ok()?, texts, start)
+            Span::of(u32::try_from(page).ok()?, texts, start, self.free)
         })
     }
 
-    /// The text that was found.
-    pub(crate) fn get(&self, span: Span) -> Option<&[u8]> {
-        let Span { page, start, length } = span;
+    /// What was found.
+    #[inline]
+    pub(crate) fn get(&self, span: Span) -> Option<Cell<'_>> {
+        let Span { page, start, length, look } = span;
         let texts = match page {
             DICTIONARY => &self.dictionary,
             page => &self.pages.get(page as usize)?.1,
         };
-        texts.get(start as usize..start as usize + length as usize)
+        let text = texts.get(start as usize..start as usize + length as usize)?;
+        Some(if self.free { Cell::Text(text, look) } else { Cell::Bytes(text) })
     }
 }
 
@@ -169,7 +185,9 @@ mod tests {
     fn at(texts: &Texts, place: i32) -> Option<&[u8]> {
         let mut found = Vec::new();
         texts.find(&[place], &mut found);
-        found[0].and_then(|span| texts.get(span))
+        let (text, look) = found[0].and_then(|span| texts.get(span))?.text()?;
+        assert_eq!(look, Look::at(text));
+        Some(text)
     }
 
     fn numbers(bytes: &[u8]) -> Vec<i32> {
@@ -184,7 +202,7 @@ mod tests {
                 prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..9), 1..5),
             begins in prop::sample::select(&[0, 7, WRAP - 40, WRAP - 1][..]),
         ) {
-            let texts = SharedTexts::default();
+            let texts = SharedTexts::new(true);
             texts.lock().next = begins;
             let (mut dictionary_places, mut places) = (Vec::new(), Vec::new());
             let count = u32::try_from(dictionary.len()).unwrap();
@@ -211,7 +229,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..60), place: i32) {
-            let texts = SharedTexts::default();
+            let texts = SharedTexts::new(true);
             let _ = texts.page(bytes.clone().into(), 10, &mut Vec::new());
             let _ = texts.dictionary(bytes.into(), 3, &mut Vec::new());
             let held = texts.snapshot();
@@ -221,7 +239,7 @@ mod tests {
 
     #[test]
     fn texts_that_are_cut_off_are_none() {
-        let texts = SharedTexts::default();
+        let texts = SharedTexts::new(true);
         let two = plain(&[b"ab".to_vec(), b"c".to_vec()]);
         assert_eq!(texts.dictionary(two.clone(), 3, &mut Vec::new()), None);
         assert_eq!(texts.page(two.slice(..two.len() - 1), 2, &mut Vec::new()), None);
