@@ -239,6 +239,13 @@ async fn bad_rows_go_to_a_file_of_their_own() {
     let why = "2/part-00000-u.gz.parquet, row 1: column name is NULL";
     assert!(error.what().ends_with(why), "{error}");
     assert_eq!(left(&memory), (Vec::new(), Vec::new()));
+    // Errors get into logs: the rule is told, and never the value.
+    for (id, why) in
+        [(7, "id breaks maximum 6"), (-1, "name does not match its pattern ^name [0-5]")]
+    {
+        let error = run(&store(&[simple(id, id + 1)]), &options).await.unwrap_err();
+        assert!(error.what().ends_with(&format!("row 1: column {why}")), "{error}");
+    }
     let options = Options { on_bad: OnBad::Reject, ..options };
     let Outcome::Converted(manifest) = run(&memory, &options).await.unwrap() else { panic!() };
     assert_eq!((manifest.rows_in, manifest.rows_out, manifest.rejects), (8, 4, 4));
@@ -258,8 +265,8 @@ async fn bad_rows_go_to_a_file_of_their_own() {
             ["file", "row", "reason", "id", "name"].map(field).to_vec(),
             line("1", "column name is NULL", "3", None),
             line("4", "column name is NULL", "6", None),
-            line("5", "column id breaks maximum 6: \"7\"", "7", field("name 7")),
-            line("6", "column id breaks maximum 6: \"8\"", "8", field("name 8")),
+            line("5", "column id breaks maximum 6", "7", field("name 7")),
+            line("6", "column id breaks maximum 6", "8", field("name 8")),
         ]
     );
 }

@@ -142,8 +142,8 @@ fn each_keyword_accepts_and_rejects() {
         for text in good {
             assert_eq!(rule.check(Some(text.as_bytes())), Ok(()), "{schema} {text}");
         }
-        let expected = format!("{why}: {bad:?}");
-        assert_eq!(rule.check(Some(bad.as_bytes())), Err(expected), "{schema}");
+        // Without the value, which may be a secret.
+        assert_eq!(rule.check(Some(bad.as_bytes())), Err(why.to_owned()), "{schema}");
     }
 }
 
@@ -201,7 +201,7 @@ fn a_text_must_be_what_its_type_or_format_says() {
         }
         for text in bad {
             let why = rule.check(Some(text.as_bytes())).unwrap_err();
-            assert_eq!(why, format!("is no {name}: {text:?}"));
+            assert_eq!(why, format!("is no {name}"), "{text:?}");
         }
     }
 }
@@ -334,13 +334,6 @@ fn a_schema_that_makes_no_sense_is_refused() {
             "{what}"
         );
     }
-}
-
-#[test]
-fn long_texts_are_shown_by_their_beginning() {
-    let rule = rule(r#"{"type": "string", "maxLength": 1}"#, Kind::Text);
-    let why = rule.check(Some("\u{e4}".repeat(500).as_bytes()));
-    assert_eq!(why.unwrap_err(), format!("breaks maxLength 1: \"{}\"…", "\u{e4}".repeat(60)));
 }
 
 proptest! {
