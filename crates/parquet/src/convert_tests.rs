@@ -187,7 +187,7 @@ async fn empty_bytes_are_not_null() {
         (crate::Binary::Hex, "", "id,b\n1,\\x\n2,\n3,\\x00\n"),
     ] {
         let format = Format { null: null.to_owned(), ..Format::default() };
-        let options = Options { binary, format, ..Options::default() };
+        let options = Options { format, binary, ..Options::default() };
         let (csv, ..) = converted(std::slice::from_ref(&content), &options).await;
         assert_eq!(String::from_utf8_lossy(&csv), expected);
     }

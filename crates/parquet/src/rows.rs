@@ -12,7 +12,7 @@ use crate::column::{Column, ColumnInfo, Shape, columns};
 use crate::csv::Format;
 use crate::nested::{Nested, Trouble, too_long};
 use crate::output::Sink;
-use crate::read::{Cell, Group, Leaf, Opened, damaged, open};
+use crate::read::{Begun, Cell, Group, Leaf, Opened, begin, damaged};
 use crate::schema::{Rule, TableSchema};
 use crate::text::{self, Bad, Binary, Kind};
 
@@ -67,7 +67,7 @@ impl Rows {
         }
     }
 
-    /// Reads `files`, each of which is opened while the one before it is read.
+    /// Reads `files`, the end of each while the one before it is read.
     pub(crate) fn run<R: ObjectReader + Clone + Send + 'static>(
         mut self,
         reader: &R,
@@ -75,15 +75,15 @@ impl Rows {
         files: &[Listed],
         runtime: &Handle,
     ) -> Result<Made> {
-        let opening = |file: &Listed| {
+        let beginning = |file: &Listed| {
             let (reader, bucket, file) = (reader.clone(), bucket.to_owned(), file.clone());
-            runtime.spawn(async move { open(reader, &bucket, file).await })
+            runtime.spawn(async move { begin(reader, &bucket, file).await })
         };
-        let mut next = files.first().map(opening);
+        let mut next = files.first().map(beginning);
         for index in 0..files.len() {
             let Some(begun) = next.take() else { break };
             let opened = opened(runtime, begun)?;
-            next = files.get(index + 1).map(opening);
+            next = files.get(index + 1).map(beginning);
             // A decoder that panics has met what is no Parquet.
             let read = AssertUnwindSafe(|| self.file(&opened));
             std::panic::catch_unwind(read)
@@ -296,11 +296,15 @@ fn panicked(file: &Opened, panic: &(dyn Any + Send)) -> Error {
     damaged(&file.uri, format!("its content makes no sense ({text})"))
 }
 
-fn opened(runtime: &Handle, begun: JoinHandle<Result<Opened>>) -> Result<Opened> {
-    runtime.block_on(begun).unwrap_or_else(|error| {
+fn opened<R: ObjectReader + Clone + Send + 'static>(
+    runtime: &Handle,
+    begun: JoinHandle<Result<Begun<R>>>,
+) -> Result<Opened> {
+    let begun = runtime.block_on(begun).unwrap_or_else(|error| {
         let what = format!("the task that opens a file broke down: {error}");
         Err(Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump"))
-    })
+    })?;
+    runtime.block_on(begun.open())
 }
 
 /// Files of one table have the same columns, by name, order and type.

@@ -128,6 +128,7 @@ impl Leaf {
             (ColumnReader::Int32ColumnReader(r), Values::Texts(v, spans, held, shared)) => {
                 // What was held for the rows before is given back before more is taken.
                 *held = Texts::default();
+                emptied(spans, rows);
                 shared.settle();
                 let read = fill(r, rows, def, rep, v);
                 *held = shared.snapshot();
@@ -194,9 +195,21 @@ impl Leaf {
         cell.map(Some).ok_or_else(|| self.place.damaged("it has fewer values than levels"))
     }
 
+    /// For how many levels there is room.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.def.capacity().max(self.rep.capacity())
+    }
+
     pub(crate) const fn place(&self) -> &Place {
         &self.place
     }
+}
+
+/// Without more room than `rows` need: what long lists took was given back to the budget.
+fn emptied<T>(values: &mut Vec<T>, rows: usize) {
+    values.clear();
+    values.shrink_to(2 * rows);
 }
 
 fn fill<T: DataType>(
@@ -206,9 +219,9 @@ fn fill<T: DataType>(
     rep: &mut Vec<i16>,
     values: &mut Vec<T::T>,
 ) -> ParquetResult<(usize, usize)> {
-    def.clear();
-    rep.clear();
-    values.clear();
+    emptied(def, rows);
+    emptied(rep, rows);
+    emptied(values, rows);
     let (records, _, levels) = reader.read_records(rows, Some(def), Some(rep), values)?;
     Ok((records, levels))
 }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
-use tokio::runtime::Handle;
 
 use super::place::damaged;
 use super::tree;
@@ -31,17 +30,29 @@ pub(crate) struct Opened {
     /// `s3://bucket/key`.
     pub(crate) uri: String,
     pub(crate) metadata: ParquetMetaData,
+    /// What they take in memory.
+    pub(crate) metadata_bytes: u64,
     pub(crate) ranges: Arc<dyn Ranges>,
     /// All of it, if it is small.
     pub(crate) content: Option<Bytes>,
 }
 
-/// Reads the footer of a file.
-pub(crate) async fn open<R: ObjectReader + Clone + Send + 'static>(
+/// A file whose end was read, and that is not opened before its turn comes: two files' metadata
+/// are never there at the same time.
+pub(crate) struct Begun<R> {
+    reader: R,
+    location: ObjectLocation,
+    listed: Listed,
+    uri: String,
+    end: Bytes,
+}
+
+/// Reads the end of a file, at most 4 MiB.
+pub(crate) async fn begin<R: ObjectReader>(
     reader: R,
     bucket: &str,
     listed: Listed,
-) -> Result<Opened> {
+) -> Result<Begun<R>> {
     let location = ObjectLocation { bucket: bucket.to_owned(), key: listed.key.clone() };
     let uri = format!("s3://{bucket}/{}", listed.key);
     if listed.bytes < FOOTER + MAGIC.len() as u64 {
@@ -49,20 +60,29 @@ pub(crate) async fn open<R: ObjectReader + Clone + Send + 'static>(
         return Err(damaged(&uri, why));
     }
     let tail = if listed.bytes <= SMALL { listed.bytes } else { TAIL };
-    let start = listed.bytes - tail;
-    let mut end = whole(&reader, &location, start..listed.bytes).await?;
-    let content = (start == 0).then(|| end.clone());
-    let length = metadata_length(&uri, &end, listed.bytes)?;
-    if length + FOOTER > tail {
-        let missing = listed.bytes - FOOTER - length..start;
-        let before = whole(&reader, &location, missing).await?;
-        end = [before, end].concat().into();
+    let end = whole(&reader, &location, listed.bytes - tail..listed.bytes).await?;
+    Ok(Begun { reader, location, listed, uri, end })
+}
+
+impl<R: ObjectReader + Clone + Send + 'static> Begun<R> {
+    /// Reads the footer.
+    pub(crate) async fn open(self) -> Result<Opened> {
+        let Self { reader, location, listed, uri, mut end } = self;
+        let start = listed.bytes - end.len() as u64;
+        let content = (start == 0).then(|| end.clone());
+        let length = metadata_length(&uri, &end, listed.bytes)?;
+        if length + FOOTER > end.len() as u64 {
+            let missing = listed.bytes - FOOTER - length..start;
+            let before = whole(&reader, &location, missing).await?;
+            end = [before, end].concat().into();
+        }
+        let first = end.len() - usize::try_from(length + FOOTER).unwrap_or(usize::MAX);
+        let metadata = &end[first..end.len() - usize::try_from(FOOTER).unwrap_or(0)];
+        let metadata = decoded(&uri, metadata)?;
+        let metadata_bytes = metadata.memory_size() as u64;
+        let ranges = Arc::new(Remote::new(reader, location));
+        Ok(Opened { listed, uri, metadata, metadata_bytes, ranges, content })
     }
-    let first = end.len() - usize::try_from(length + FOOTER).unwrap_or(usize::MAX);
-    let metadata = &end[first..end.len() - usize::try_from(FOOTER).unwrap_or(0)];
-    let metadata = decoded(&uri, metadata)?;
-    let ranges = Arc::new(Remote { reader, location, runtime: Handle::current() });
-    Ok(Opened { listed, uri, metadata, ranges, content })
 }
 
 fn metadata_length(uri: &str, end: &[u8], bytes: u64) -> Result<u64> {

@@ -10,19 +10,19 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use super::budget::Budget;
 use super::column::Leaf;
 use super::file::Opened;
-use super::inflate::Inflate;
+use super::inflate::Codecs;
 use super::pages::{Pages, Shape, Spent};
 use super::place::{Place, damaged};
 use super::texts::{SharedTexts, as_numbers};
-use super::window::Window;
+use super::window::{LARGEST_PIECE, Window};
 use crate::text::Kind;
 
 /// What all columns' pieces on their way may take together.
 const WINDOWS: u64 = 16 << 20;
 /// What pages may take together at most: the places of texts in them are counted in 31 bits.
 const MOST_PAGES: u64 = 1 << 30;
-/// The largest piece that is asked for at once.
-const LARGEST_PIECE: u64 = 2 << 20;
+/// Metadata of a file that take no more than this leave all of their memory to pages.
+const USUAL_METADATA: u64 = 4 << 20;
 /// Columns of a file, those within others counted too.
 const MOST_COLUMNS: usize = 4096;
 /// What the decoded rows of all columns may take together, their bytes aside.
@@ -61,17 +61,21 @@ impl Group {
                 "Split the table",
             ));
         }
-        let pages = pages.saturating_sub(WINDOWS).min(MOST_PAGES);
+        // What metadata take beyond the usual, pages do not.
+        let metadata = file.metadata_bytes.saturating_sub(USUAL_METADATA);
+        let pages = pages.saturating_sub(WINDOWS + metadata).min(MOST_PAGES);
         let budget = Budget::new(pages);
-        let step = (WINDOWS / (2 * columns.max(1) as u64)).min(LARGEST_PIECE);
-        let leaves = (0..columns).map(|at| leaf(file, group, (index, at), step, &budget));
+        let step = (WINDOWS / (2 * columns.max(1) as u64)).min(LARGEST_PIECE as u64);
+        let mut codecs = Codecs::default();
+        let leaves =
+            (0..columns).map(|at| leaf(file, group, (index, at), step, &budget, &mut codecs));
         let leaves = leaves.collect::<Result<Vec<_>>>()?;
         let left = u64::try_from(group.num_rows()).map_err(|_| {
             damaged(uri, format!("row group {index} has a negative number of rows"))
         })?;
         let fitting = usize::try_from(fitting(group, left, pages)).unwrap_or(usize::MAX);
         let batch = (BATCH / VALUE / columns.max(1)).min(MOST_ROWS).min(fitting).max(1);
-        Ok(Self { left, batch, leaves })
+        Ok(Self { leaves, left, batch })
     }
 
     /// Decodes the next rows of all columns, and says how many there are; 0 after the last.
@@ -105,6 +109,7 @@ fn leaf(
     (row_group, at): (usize, usize),
     step: u64,
     budget: &Budget,
+    codecs: &mut Codecs,
 ) -> Result<Leaf> {
     let chunk = group.column(at);
     let column = chunk.column_descr_ptr();
@@ -113,7 +118,7 @@ fn leaf(
         return Err(place.damaged(format!("its values have {} bytes", column.type_length())));
     }
     let range = range(chunk, file.listed.bytes, &place)?;
-    let inflate = Inflate::new(chunk.compression()).map_err(|why| {
+    let inflate = codecs.of(chunk.compression()).map_err(|why| {
         let hint = "Write it with a codec that is read";
         Error::new(ErrorClass::Configuration, format!("{place} is compressed with {why}"), hint)
     })?;
@@ -154,3 +159,7 @@ fn range(chunk: &ColumnChunkMetaData, bytes: u64, place: &Place) -> Result<Range
         place.damaged(format!("it has {length} bytes from {first} on, and the file has {bytes}"))
     })
 }
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -1,8 +1,32 @@
 //! Pages decompressed into exactly the bytes that their headers declare, and no more.
 
 use std::io::Read as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parquet::basic::Compression;
+
+/// What all columns with one codec share: each decoder takes memory of its own.
+pub(crate) type SharedInflate = Arc<Mutex<Inflate>>;
+
+/// The decoders of a row group, one for each codec.
+#[derive(Default)]
+pub(crate) struct Codecs(Vec<(Compression, SharedInflate)>);
+
+impl Codecs {
+    /// `Err` names a codec that is not known.
+    pub(crate) fn of(&mut self, codec: Compression) -> Result<SharedInflate, String> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| *known == codec) {
+            return Ok(Arc::clone(known));
+        }
+        let inflate = Arc::new(Mutex::new(Inflate::new(codec)?));
+        self.0.push((codec, Arc::clone(&inflate)));
+        Ok(inflate)
+    }
+}
+
+pub(crate) fn lock(shared: &SharedInflate) -> MutexGuard<'_, Inflate> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Undoes one codec. What a page makes of its bytes can never be longer than asked for.
 pub(crate) enum Inflate {
@@ -14,7 +38,7 @@ pub(crate) enum Inflate {
 
 impl Inflate {
     /// `Err` names a codec that is not known.
-    pub(crate) fn new(codec: Compression) -> Result<Self, String> {
+    fn new(codec: Compression) -> Result<Self, String> {
         Ok(match codec {
             Compression::UNCOMPRESSED => Self::None,
             Compression::SNAPPY => Self::Snappy(snap::raw::Decoder::new()),
@@ -144,8 +168,19 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_one_codec_share_a_decoder() {
+        let mut shared = Codecs::default();
+        for codec in codecs() {
+            let (one, other) = (shared.of(codec).unwrap(), shared.of(codec).unwrap());
+            assert!(Arc::ptr_eq(&one, &other), "{codec:?}");
+        }
+        assert_eq!(shared.0.len(), codecs().len());
+        assert!(shared.of(Compression::LZO).is_err());
+    }
+
+    #[test]
     fn other_codecs_are_named() {
-        let error = Inflate::new(Compression::LZ4_RAW).err().unwrap();
+        let error = Codecs::default().of(Compression::LZ4_RAW).err().unwrap();
         assert!(error.starts_with("codec LZ4_RAW"), "{error}");
     }
 }

@@ -20,7 +20,7 @@ mod tree;
 mod window;
 
 pub(crate) use self::column::{Cell, Leaf};
-pub(crate) use self::file::{Opened, open};
+pub(crate) use self::file::{Begun, Opened, begin};
 pub(crate) use self::group::Group;
 pub(crate) use self::place::damaged;
 pub(crate) use self::window::whole;

@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::budget::{Budget, Charge};
 use super::delta::{self, Delta};
 use super::header::{self, Header, Kind, V2};
-use super::inflate::Inflate;
+use super::inflate::{self, SharedInflate};
 use super::place::{Place, through};
 use super::texts::{self, SharedTexts};
 use super::thrift::Trouble;
@@ -43,7 +43,7 @@ impl Spent {
 /// What the pages of a column are read with.
 pub(crate) struct Pages {
     window: Window,
-    inflate: Inflate,
+    inflate: SharedInflate,
     budget: Budget,
     place: Place,
     column: Shape,
@@ -84,7 +84,7 @@ impl Shape {
 impl Pages {
     pub(crate) fn new(
         window: Window,
-        inflate: Inflate,
+        inflate: SharedInflate,
         budget: &Budget,
         place: Place,
         column: Shape,
@@ -104,7 +104,7 @@ impl Pages {
                 return Err(self.place.damaged(why));
             }
             match header.kind {
-                Kind::Other => drop(self.window.take(header.compressed)?),
+                Kind::Other => self.window.skip(header.compressed)?,
                 Kind::Dictionary { values, encoding } => {
                     return self.dictionary(&header, values, encoding).map(Some);
                 }
@@ -130,9 +130,12 @@ impl Pages {
 
     fn header(&mut self) -> Result<Header> {
         let mut length = HEADER;
+        let (budget, place) = (&self.budget, &self.place);
+        let looking =
+            |bytes| charge(budget, place, bytes, || format!("a header takes {bytes} bytes"));
         loop {
-            let bytes = self.window.peek(length)?;
-            let whole = bytes.len() < length || length > LONGEST_HEADER;
+            let bytes = self.window.peek(length, looking)?;
+            let whole = bytes.len() < length || length >= LONGEST_HEADER;
             match header::read(bytes) {
                 Ok((header, taken)) => {
                     self.window.take(taken)?;
@@ -169,17 +172,14 @@ impl Pages {
         }
         let mut content = Vec::with_capacity(uncompressed);
         content.extend_from_slice(&bytes[..plain]);
-        self.inflate
+        inflate::lock(&self.inflate)
             .append(&bytes[plain..], uncompressed - plain, &mut content)
             .map_err(|why| self.place.damaged(format!("a page of {compressed} bytes: {why}")))?;
         Ok(charge.hold(content))
     }
 
     fn charge(&self, bytes: u64, what: impl FnOnce() -> String) -> Result<Charge> {
-        self.budget.take(bytes).map_err(|used| {
-            let what = format!("{}, where {used} bytes are taken", what());
-            self.place.too_large(what, self.budget.limit())
-        })
+        charge(&self.budget, &self.place, bytes, what)
     }
 
     fn dictionary(&mut self, header: &Header, values: u32, encoding: Encoding) -> Result<Page> {
@@ -292,6 +292,18 @@ impl Pages {
         delta.plain(&mut plain).ok_or_else(nonsense)?;
         Ok(charge.hold(plain))
     }
+}
+
+fn charge(
+    budget: &Budget,
+    place: &Place,
+    bytes: u64,
+    what: impl FnOnce() -> String,
+) -> Result<Charge> {
+    budget.take(bytes).map_err(|used| {
+        let what = format!("{}, where {used} bytes are taken", what());
+        place.too_large(what, budget.limit())
+    })
 }
 
 impl Iterator for Pages {

@@ -104,6 +104,10 @@ impl<'a> Thrift<'a> {
 
     fn skip_list(&mut self) -> Result<(), Trouble> {
         let (size, wire) = self.list()?;
+        self.skip_elements(size, wire)
+    }
+
+    pub(super) fn skip_elements(&mut self, size: u64, wire: u8) -> Result<(), Trouble> {
         for _ in 0..size {
             // In a list a truth value takes a byte.
             let wire = if matches!(wire, TRUE | FALSE) { 3 } else { wire };

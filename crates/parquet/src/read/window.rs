@@ -7,7 +7,17 @@ use autodump_core::ports::{Content, ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result};
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+use super::budget::Charge;
+
+/// The largest piece that is asked for at once.
+pub(crate) const LARGEST_PIECE: usize = 2 << 20;
+/// A look so far ahead costs no more than the pieces themselves.
+const SHORT: usize = 256;
+/// Requests to one object at a time: each takes a connection, and so a file descriptor.
+const REQUESTS: usize = 64;
 
 /// What gives ranges of one object.
 pub(crate) trait Ranges: Send + Sync {
@@ -20,15 +30,29 @@ pub(crate) trait Ranges: Send + Sync {
 
 /// An object in a store.
 pub(crate) struct Remote<R> {
-    pub(crate) reader: R,
-    pub(crate) location: ObjectLocation,
-    pub(crate) runtime: Handle,
+    reader: R,
+    location: ObjectLocation,
+    runtime: Handle,
+    requests: Arc<Semaphore>,
+}
+
+impl<R> Remote<R> {
+    /// Read on the runtime of whoever calls this.
+    pub(crate) fn new(reader: R, location: ObjectLocation) -> Self {
+        let requests = Arc::new(Semaphore::new(REQUESTS));
+        Self { reader, location, runtime: Handle::current(), requests }
+    }
 }
 
 impl<R: ObjectReader + Clone + Send + 'static> Ranges for Remote<R> {
     fn begin(&self, range: Range<u64>) -> JoinHandle<Result<Bytes>> {
         let (reader, location) = (self.reader.clone(), self.location.clone());
-        self.runtime.spawn(async move { whole(&reader, &location, range).await })
+        let requests = Arc::clone(&self.requests);
+        self.runtime.spawn(async move {
+            // It is never closed.
+            let _turn = requests.acquire().await;
+            whole(&reader, &location, range).await
+        })
     }
 
     fn wait(&self, begun: JoinHandle<Result<Bytes>>) -> Result<Bytes> {
@@ -65,7 +89,8 @@ pub(crate) async fn whole<R: ObjectReader>(
     Err(Error::new(ErrorClass::Verification, what, "Find out what changed or cut off this file"))
 }
 
-/// The bytes of a range in their order. It holds at most two pieces of `step` bytes.
+/// The bytes of a range in their order. It holds at most two pieces of `step` bytes, and what was
+/// charged for.
 pub(crate) struct Window {
     file: Arc<dyn Ranges>,
     /// What is held and not yet taken.
@@ -105,14 +130,36 @@ impl Window {
         self.left
     }
 
-    /// The next bytes without taking them: `length` of them, or all that are left.
-    pub(crate) fn peek(&mut self, length: usize) -> Result<&[u8]> {
+    /// The next bytes without taking them: `length` of them, or all that are left. What is put
+    /// together for a long look is charged, and given back when it was taken.
+    pub(crate) fn peek(
+        &mut self,
+        length: usize,
+        charge: impl Fn(u64) -> Result<Charge>,
+    ) -> Result<&[u8]> {
         while self.held.len() < length && self.held.len() as u64 != self.left {
-            let more = self.piece(length - self.held.len())?;
-            self.held =
-                if self.held.is_empty() { more } else { [&self.held[..], &more].concat().into() };
+            let more = self.piece(1)?;
+            if self.held.is_empty() {
+                self.held = more;
+                continue;
+            }
+            let together = || [&self.held[..], &more].concat();
+            self.held = if length > SHORT {
+                charge((self.held.len() + more.len()) as u64)?.hold(together())
+            } else {
+                together().into()
+            };
         }
         Ok(&self.held[..length.min(self.held.len())])
+    }
+
+    /// Takes the next `length` bytes, and drops them piece by piece.
+    pub(crate) fn skip(&mut self, length: usize) -> Result<()> {
+        let mut left = length;
+        while left > 0 {
+            left -= self.take(left.min(self.held.len().max(1)))?.len();
+        }
+        Ok(())
     }
 
     /// Takes the next `length` bytes, of which there must be as many left.
@@ -135,14 +182,16 @@ impl Window {
         }
     }
 
-    /// The next piece, of which `wanted` bytes are needed; the one after it is asked for.
+    /// The next piece, where `wanted` bytes are needed; the one after it is asked for.
     fn piece(&mut self, wanted: usize) -> Result<Bytes> {
+        let step = self.step;
+        let length = |wanted: usize| step.max(wanted.min(LARGEST_PIECE) as u64);
         if self.ahead.is_none() {
-            self.ask(self.step.max(wanted as u64));
+            self.ask(length(wanted));
         }
         let Some(ahead) = self.ahead.take() else { return Err(overrun()) };
         let piece = self.file.wait(ahead)?;
-        self.ask(self.step.max((wanted as u64).saturating_sub(piece.len() as u64)));
+        self.ask(length(wanted.saturating_sub(piece.len())));
         Ok(piece)
     }
 
@@ -172,64 +221,5 @@ fn overrun() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use autodump_core::testing::{Call, Cut, FaultyStore, MemoryStore};
-
-    fn at(key: &str) -> ObjectLocation {
-        ObjectLocation { bucket: "b".to_owned(), key: key.to_owned() }
-    }
-
-    async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-        tokio::task::spawn_blocking(work).await.unwrap()
-    }
-
-    fn remote<R>(reader: R) -> Arc<Remote<R>> {
-        Arc::new(Remote { reader, location: at("k"), runtime: Handle::current() })
-    }
-
-    #[tokio::test]
-    async fn the_bytes_come_in_order_however_they_are_taken() {
-        let store = MemoryStore::default();
-        let content: Vec<u8> = (0..=250u8).cycle().take(100_000).collect();
-        store.put(&at("k"), content.clone());
-        for step in [1000, 7, 65_536, 1_000_000] {
-            let file = remote(store.clone());
-            let content = content.clone();
-            blocking(move || {
-                let mut window = Window::new(file, 100..90_100, step);
-                let mut taken = Vec::new();
-                for length in [1, 0, 999, 5000, 20_000, 3, 64_000 - 3].into_iter().cycle() {
-                    let peeked = window.peek(length).unwrap().to_vec();
-                    let left = usize::try_from(window.left()).unwrap();
-                    assert_eq!(peeked.len(), length.min(left));
-                    let bytes = window.take(length.min(left)).unwrap();
-                    assert!(bytes == peeked);
-                    taken.extend_from_slice(&bytes);
-                    if window.left() == 0 {
-                        break;
-                    }
-                }
-                assert!(taken == content[100..90_100], "{step}");
-                assert_eq!(window.peek(10).unwrap(), b"");
-            })
-            .await;
-        }
-    }
-
-    #[tokio::test]
-    async fn what_breaks_is_an_error() {
-        let memory = MemoryStore::default();
-        memory.put(&at("k"), vec![1; 5000]);
-        let cut = Cut { nth_get: 2, after: 500, class: ErrorClass::Source };
-        let store = FaultyStore::new(memory, Vec::new()).with_cuts(vec![cut]);
-        let file = remote(store.clone());
-        let error = blocking(move || {
-            let mut window = Window::new(file, 0..5000, 1000);
-            assert_eq!(window.take(1000).unwrap().len(), 1000);
-            window.take(2000).unwrap_err()
-        });
-        assert_eq!(error.await.class(), ErrorClass::Source);
-        assert!(store.count(Call::Get) >= 2);
-    }
-}
+#[path = "window_tests.rs"]
+mod tests;
