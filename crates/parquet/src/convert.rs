@@ -339,6 +339,10 @@ mod types_tests;
 mod copy_tests;
 
 #[cfg(test)]
+#[path = "duckdb_tests.rs"]
+mod duckdb_tests;
+
+#[cfg(test)]
 #[path = "roundtrip_tests.rs"]
 mod roundtrip_tests;
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use autodump_core::testing::MemoryStore;
-use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
 
 use super::tests::{converted, plain, run, store};
 use super::types_tests::{EVERY, NESTED, every, nested};
@@ -78,6 +78,23 @@ async fn postgresql_reads_what_was_written() {
     copy(&server, "", &csv);
     assert_eq!(difference(&server), "0\n");
     texts(&server).await;
+    floats(&server).await;
+}
+
+/// Floats that are no numbers, and those at the ends.
+async fn floats(server: &server::Server) {
+    let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MAX, 5e-324, -0.0];
+    let group = |columns: &mut Columns<'_>| {
+        columns.add::<DoubleType>(&values, None, None);
+    };
+    let content = file("message m { required double d; }", plain(), &[&group]);
+    let (csv, ..) = converted(&[content], &Options::default()).await;
+    server.sql("postgres", "CREATE TABLE copied (d float8); CREATE TABLE meant (LIKE copied)");
+    copy(server, "", &csv);
+    let meant = "INSERT INTO meant VALUES ('Infinity'), ('-Infinity'), ('NaN'),
+        (1.7976931348623157e308), (5e-324), ('-0')";
+    server.sql("postgres", meant);
+    assert_eq!(difference(server), "0\n");
 }
 
 /// Texts and NULL that are easily taken for each other, and long ones.

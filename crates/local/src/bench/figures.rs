@@ -33,6 +33,11 @@ impl Runs {
         if self.0.is_empty() { Value::Null } else { json!(rounded(self.median())) }
     }
 
+    /// Every one.
+    pub(super) fn all(self) -> impl Iterator<Item = f64> {
+        self.0.into_iter()
+    }
+
     /// The smallest.
     fn least(&self) -> f64 {
         self.0.iter().copied().fold(f64::INFINITY, f64::min)

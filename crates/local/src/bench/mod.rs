@@ -9,6 +9,7 @@ mod dumps;
 pub mod dynamodb;
 mod figures;
 mod functions;
+pub mod parquet;
 pub mod pipeline;
 pub mod postgres;
 mod procfs;

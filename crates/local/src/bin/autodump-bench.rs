@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use autodump_local::bench::{dynamodb, pipeline, postgres};
+use autodump_local::bench::{dynamodb, parquet, pipeline, postgres};
 use autodump_local::say;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +39,12 @@ enum Benchmark {
         #[arg(long)]
         quick: bool,
     },
+    /// Parquet to CSV: against `DuckDB` on one thread and pyarrow, and its memory.
+    Parquet {
+        /// Small sizes, to see that the benchmark works; its figures mean little.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[tokio::main]
@@ -67,6 +73,7 @@ async fn run(benchmark: Benchmark) -> Result<serde_json::Value> {
         Benchmark::Pipeline { quick } => pipeline::run(&root, quick).await,
         Benchmark::Postgres { quick } => postgres::run(&root, quick).await,
         Benchmark::Dynamodb { quick } => dynamodb::run(&root, quick).await,
+        Benchmark::Parquet { quick } => parquet::run(quick).await,
     }
 }
 
