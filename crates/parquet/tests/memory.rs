@@ -50,6 +50,7 @@ async fn child() {
     let said = match convert(&disk, "in", &table, &disk, &destination, &options, never).await {
         Ok(Outcome::Converted(manifest)) => manifest.rows_out.to_string(),
         Ok(Outcome::AlreadyThere(_)) => "there".to_owned(),
+        Ok(Outcome::Growing(why)) => why,
         Err(error) => error.what().to_owned(),
     };
     let status = fs::read_to_string("/proc/self/status").unwrap();

@@ -68,6 +68,7 @@ async fn converted(disk: Disk) -> Result<String> {
             Ok(format!("{{\"rows\": {}, \"bytes\": {bytes}}}", manifest.rows_out))
         }
         Outcome::AlreadyThere(_) => Err(wrong("there is a result already".to_owned())),
+        Outcome::Growing(why) => Err(wrong(why)),
     }
 }
 
