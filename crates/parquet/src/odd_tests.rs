@@ -1,10 +1,11 @@
 //! Files that are odd and well, and some that only look so.
 
 use parquet::basic::{Compression as Codec, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, Int64Type};
 
 use super::tests::{converted, left, plain, run, store};
 use super::*;
+use crate::options::Memory;
 use crate::testing::{Columns, file};
 
 /// The metadata of a file with each `from` in them replaced.
@@ -73,6 +74,25 @@ async fn rows_of_long_texts_are_read_a_few_at_a_time() {
     let lists = long_texts(lists, rep.len(), Some(&rep));
     let (_, manifest, _) = converted(&[lists], &options).await;
     assert_eq!(manifest.rows_out, 1500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_long_lists_are_read_a_few_at_a_time() {
+    let properties = plain().set_data_page_size_limit(4 << 10).set_write_batch_size(1000);
+    let schema = "message m { required group l (LIST) { repeated boolean b; } }";
+    let content = file(
+        schema,
+        properties,
+        &[&|columns: &mut Columns<'_>| {
+            let values = vec![true; 2_100_000];
+            let rep: Vec<_> = (0..values.len()).map(|at| i16::from(at % 1000 > 0)).collect();
+            columns.add::<BoolType>(&values, Some(&vec![1; values.len()]), Some(&rep));
+        }],
+    );
+    let memory = Memory { pages: 32 << 20, ..Memory::default() };
+    let options = Options { memory, ..Options::default() };
+    let (_, manifest, _) = converted(&[content], &options).await;
+    assert_eq!(manifest.rows_out, 2100);
 }
 
 /// The levels of two leaves side by side, each of which has values where its level is 1 or more.

@@ -95,11 +95,17 @@ impl Group {
 }
 
 /// As many of a group's rows as fit into their share of `pages` bytes: texts that are written one
-/// by one stay in their pages until all rows of a batch are.
+/// by one stay in their pages until all rows of a batch are, and lists take what their values do.
 fn fitting(group: &RowGroupMetaData, rows: u64, pages: u64) -> u64 {
-    let sizes = group.columns().iter().map(ColumnChunkMetaData::uncompressed_size);
-    let bytes = sizes.fold(0u64, |sum, size| sum.saturating_add(u64::try_from(size).unwrap_or(0)));
-    let mean = bytes / rows.max(1);
+    let positive = |number: i64| u64::try_from(number).unwrap_or(0);
+    let bytes = |chunk: &ColumnChunkMetaData| {
+        let repeated = chunk.column_descr().max_rep_level() > 0;
+        let values = if repeated { positive(chunk.num_values()) } else { 0 };
+        let decoded = values.saturating_mul(2 * VALUE as u64);
+        positive(chunk.uncompressed_size()).saturating_add(decoded)
+    };
+    let all = group.columns().iter().map(bytes).fold(0, u64::saturating_add);
+    let mean = all / rows.max(1);
     pages / SHARE / mean.max(1)
 }
 
