@@ -130,3 +130,7 @@ fn decoded(uri: &str, bytes: &[u8]) -> Result<ParquetMetaData> {
         .map_err(|_| damaged(uri, "its metadata make no sense"))?
         .map_err(|error| damaged(uri, format!("its metadata: {error}")))
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;
