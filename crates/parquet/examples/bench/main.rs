@@ -2,7 +2,7 @@
 //! tables that it is measured on.
 //!
 //! ```text
-//! bench write <table> <directory> <files> <row groups> <rows>    a table: mixed, texts or wide; rows of each group
+//! bench write <table> <directory> <files> <row groups> <rows>    a table: mixed, texts, wide or widest; rows of each group
 //! bench convert <directory> [--discard]                          what is below in/, into out/
 //! ```
 
@@ -65,11 +65,21 @@ async fn converted(disk: Disk) -> Result<String> {
     match convert(&disk, "in", &table, &disk, &destination, &options, never).await? {
         Outcome::Converted(manifest) => {
             let bytes: u64 = manifest.objects.iter().map(|object| object.bytes).sum();
-            Ok(format!("{{\"rows\": {}, \"bytes\": {bytes}}}", manifest.rows_out))
+            let rows = manifest.rows_out;
+            Ok(format!("{{\"rows\": {rows}, \"bytes\": {bytes}, \"peak_kib\": {}}}", peak_kib()?))
         }
         Outcome::AlreadyThere(_) => Err(wrong("there is a result already".to_owned())),
         Outcome::Growing(why) => Err(wrong(why)),
     }
+}
+
+/// The most memory that this process has had resident.
+fn peak_kib() -> Result<u64> {
+    let path = Path::new("/proc/self/status");
+    let status = std::fs::read_to_string(path).map_err(|error| disk::failed(path, &error))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok());
+    peak.ok_or_else(|| wrong("the kernel does not say how much memory was used".to_owned()))
 }
 
 fn wrong(what: String) -> Error {

@@ -39,7 +39,8 @@ const MIXED: &str = "message m {
     required int32 quantity; required binary token (STRING); }";
 /// Columns of texts, of each of the four kinds in turn.
 const TEXTS: usize = 100;
-const WIDE: usize = 1000;
+const WIDE: usize = 300;
+const WIDEST: usize = 1000;
 
 type Group<'a> = SerializedRowGroupWriter<'a, File>;
 type Written = parquet::errors::Result<()>;
@@ -51,6 +52,7 @@ pub(crate) fn write(table: &str, root: &Path, size: Size) -> Result<u64> {
         "mixed" => (MIXED.to_owned(), mixed),
         "texts" => (texts_schema(TEXTS), texts),
         "wide" => (texts_schema(WIDE), texts),
+        "widest" => (texts_schema(WIDEST), texts),
         other => return Err(wrong(format!("there is no table {other}"))),
     };
     let directory = root.join("in/run-1/shop/public").with_added_extension(table);

@@ -69,11 +69,10 @@ impl Shape {
     pub(crate) fn of(column: &ColumnDescriptor) -> Self {
         let (smallest, decoded) = match column.physical_type() {
             Type::BOOLEAN => (1, 1),
-            Type::INT32 | Type::FLOAT => (4, 4),
+            // Of a text, its place.
+            Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => (4, 4),
             Type::INT64 | Type::DOUBLE => (8, 8),
             Type::INT96 => (12, 16),
-            // A place and its text, while the dictionary is made of them.
-            Type::BYTE_ARRAY => (4, 8),
             Type::FIXED_LEN_BYTE_ARRAY => (usize::try_from(column.type_length()).unwrap_or(0), 40),
         };
         let (max_def, max_rep) = (column.max_def_level(), column.max_rep_level());
@@ -192,6 +191,11 @@ impl Pages {
         let bytes = u64::from(values) * self.column.decoded;
         let charge = self.charge(bytes, || format!("a dictionary has {values} values"))?;
         let mut buf = self.content(header, 0)?;
+        // Places are there twice, until the decoder has taken them, which it does at once.
+        let _places = match self.texts {
+            Some(_) => Some(self.charge(bytes, || format!("a dictionary has {values} texts"))?),
+            None => None,
+        };
         if let Some(texts) = &self.texts {
             let mut places = Vec::with_capacity(values as usize * 4);
             let taken = texts.dictionary(buf, values, &mut places);

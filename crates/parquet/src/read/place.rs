@@ -33,7 +33,8 @@ impl Place {
         Error::new(
             ErrorClass::Configuration,
             format!("{self}: {what}, and all pages together may take {limit} bytes"),
-            "Write the file with smaller pages, or give the converter a larger memory limit",
+            "Write the file with smaller row groups or pages, or give the converter more memory for \
+             pages (memory.pages)",
         )
     }
 

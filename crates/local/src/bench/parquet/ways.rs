@@ -113,8 +113,10 @@ impl Ways<'_> {
             command.arg("--discard");
         }
         let (said, (wall_s, usage)) = self.ended(&mut command, "ours").await?;
-        let bytes = said["bytes"].as_u64().context("ours did not say how many bytes")?;
-        Ok(Some(Run { wall_s, cpu_s: usage.cpu_s, peak_kib: usage.peak_kib, bytes }))
+        let number =
+            |name: &str| said[name].as_u64().with_context(|| format!("ours said no {name}"));
+        let (bytes, peak_kib) = (number("bytes")?, number("peak_kib")?);
+        Ok(Some(Run { wall_s, cpu_s: usage.cpu_s, peak_kib, bytes }))
     }
 
     async fn peer(&self, way: Way, place: &Path) -> Result<Option<Run>> {
