@@ -184,6 +184,11 @@ const fn snapshot_type(maker: Maker) -> &'static str {
     }
 }
 
+/// RDS wants the type beside the name of a snapshot that it made by itself.
+fn type_of(name: &str) -> Option<String> {
+    name.starts_with("rds:").then(|| snapshot_type(Maker::Automated).to_owned())
+}
+
 fn tags(tags: Option<Vec<Tag>>) -> std::collections::BTreeMap<String, String> {
     let tags = tags.unwrap_or_default().into_iter();
     tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()

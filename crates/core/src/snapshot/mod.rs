@@ -18,6 +18,7 @@ pub mod planner;
 pub mod ports;
 pub mod prune;
 pub mod request;
+mod restore;
 pub mod run;
 mod stored;
 pub mod undo;
