@@ -1,18 +1,12 @@
-import { Annotations, Duration, Stack, Tokenization } from 'aws-cdk-lib';
+import { Duration, Stack, Tokenization } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { makeFunction } from './private/function';
 import { BackupAccess, planObjects } from './private/job-statements';
-import {
-  archName,
-  BUILD_ASSETS,
-  hasPackageFile,
-  isOlderThanSources,
-  packageFile,
-} from './private/package-files';
 import { allow, OwnRole, writeLogs } from './private/role';
 import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
 
@@ -144,53 +138,4 @@ function makeHandler(
     role,
     timeout,
   });
-}
-
-/** From the prebuilt zip if it is there; in a source checkout without it, from the sources. */
-function makeFunction(
-  scope: Construct,
-  id: string,
-  binary: string,
-  options: lambda.FunctionOptions & { readonly architecture: lambda.Architecture },
-): lambda.Function {
-  const zip = ['assets', archName(options.architecture), `${binary}.zip`];
-  if (hasPackageFile(...zip)) {
-    const fn = new lambda.Function(scope, id, {
-      ...options,
-      runtime: lambda.Runtime.PROVIDED_AL2023,
-      handler: 'bootstrap',
-      code: lambda.Code.fromAsset(packageFile(...zip)),
-    });
-    if (isOlderThanSources(packageFile(...zip))) {
-      Annotations.of(fn).addWarningV2(
-        'cdk-autodump:oldAssets',
-        `${zip.join('/')} is older than the sources it is built from, but is deployed as it is. Run ${BUILD_ASSETS} --arch ${archName(options.architecture)}.`,
-      );
-    }
-    return fn;
-  }
-  if (!hasPackageFile('handlers', 'Cargo.toml')) {
-    throw new Error(
-      `AutoDump: ${packageFile(...zip)} is missing, and so are the sources it is built from. Install the package again; a retry does not help.`,
-    );
-  }
-  return new (rustFunction(zip.join('/')))(scope, id, {
-    ...options,
-    binaryName: binary,
-    manifestPath: packageFile('handlers', 'Cargo.toml'),
-    // Cargo.toml's release profile alone decides, as in scripts/build-assets.
-    bundling: { cargoLambdaFlags: ['--disable-optimizations'] },
-  });
-}
-
-/** Loaded only here: a source checkout has it, a user of the published package does not. */
-function rustFunction(zip: string): typeof import('cargo-lambda-cdk').RustFunction {
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    return (require('cargo-lambda-cdk') as typeof import('cargo-lambda-cdk')).RustFunction;
-  } catch (error) {
-    throw new Error(
-      `AutoDump: ${zip} is missing, and cargo-lambda-cdk, which would build it, cannot be loaded (${String(error)}). Run ${BUILD_ASSETS}, or \`pnpm install\`.`,
-    );
-  }
 }

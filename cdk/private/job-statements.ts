@@ -105,7 +105,12 @@ function useKeys(backups: BackupAccess, actions: string[]): iam.PolicyStatement[
   return arns.size > 0 ? [viaService('s3', actions, [...arns])] : [];
 }
 
-function viaService(service: string, actions: string[], resources: string[]): iam.PolicyStatement {
+/** Actions on keys, and only through that service. */
+export function viaService(
+  service: string,
+  actions: string[],
+  resources: string[],
+): iam.PolicyStatement {
   const value = `${service}.${Aws.REGION}.amazonaws.com`;
   return allow(actions, resources, { StringEquals: { 'kms:ViaService': value } });
 }
