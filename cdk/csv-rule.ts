@@ -1,4 +1,4 @@
-import { Duration, Validations } from 'aws-cdk-lib';
+import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -9,6 +9,8 @@ import { Construct } from 'constructs';
 
 export interface CsvRuleProps {
   readonly source: s3.IBucket;
+  /** Whether the bucket is made to send its events. */
+  readonly enableEvents: boolean;
   /** What the keys begin with. It holds nothing that means more in a pattern: see `checkPrefix`. */
   readonly sourcePrefix: string;
   readonly stateMachine: sfn.IStateMachine;
@@ -23,6 +25,7 @@ export class CsvRule extends Construct {
 
   constructor(scope: Construct, id: string, props: CsvRuleProps) {
     super(scope, id);
+    if (props.enableEvents) enableEvents(props.source);
     this.deadLetterQueue = new sqs.Queue(this, 'Undelivered', {
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
@@ -51,6 +54,19 @@ export class CsvRule extends Construct {
           deadLetterQueue: this.deadLetterQueue,
         }),
       ],
+    });
+  }
+}
+
+/** The function that does it is the CDK's, one for all buckets of a stack. */
+function enableEvents(source: s3.IBucket): void {
+  source.enableEventBridgeNotification();
+  const children = Stack.of(source).node.children;
+  const handlers = children.filter(({ node }) => node.id.startsWith('BucketNotificationsHandler'));
+  for (const handler of handlers) {
+    Validations.of(handler).acknowledge({
+      id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]',
+      reason: 'The CDK gives its own function this policy, to write its log.',
     });
   }
 }

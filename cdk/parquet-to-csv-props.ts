@@ -158,9 +158,9 @@ export interface ParquetToCsvProps {
 
   /**
    * Whether `source` is made to send events of its objects to EventBridge. The CDK does so by a function of
-   * its own, in the stack in which the bucket is defined or imported; that function may change the
-   * notifications of every bucket of the account. Of an imported bucket it keeps the notifications that
-   * are there. When the stack is deleted, the events are turned off, whoever else may use them.
+   * its own, in the stack in which the bucket is defined or imported. Of an imported bucket it reads the
+   * notifications that are there, and writes them back with the events turned on; they stay on when
+   * the stack is deleted.
    *
    * With `false`, nothing of the bucket is changed: it must send its events already.
    *

@@ -156,11 +156,14 @@ export class ParquetToCsv extends Construct implements ec2.IConnectable {
     return stateMachine;
   }
 
-  private listen({ enableEvents, source }: ParquetToCsvProps): sqs.Queue {
-    if (enableEvents ?? true) source.enableEventBridgeNotification();
-    const { prefix: sourcePrefix } = this.access.source;
-    const { stateMachine } = this;
-    return new CsvRule(this, 'Rule', { source, sourcePrefix, stateMachine }).deadLetterQueue;
+  private listen(props: ParquetToCsvProps): sqs.Queue {
+    const rule = new CsvRule(this, 'Rule', {
+      source: props.source,
+      enableEvents: props.enableEvents ?? true,
+      sourcePrefix: this.access.source.prefix,
+      stateMachine: this.stateMachine,
+    });
+    return rule.deadLetterQueue;
   }
 
   private makeFailedAlarm(): cloudwatch.Alarm {

@@ -34,7 +34,7 @@ export function convertObjects(access: ConversionAccess): iam.PolicyStatement[] 
   const results = (pattern: string) =>
     destination.bucket.arnForObjects(`${destination.prefix}${pattern}`);
   const read = [
-    source.bucket.arnForObjects(`${source.prefix}*`),
+    source.bucket.arnForObjects(`${source.prefix}*.parquet`),
     results(MANIFESTS),
     ...(schemas
       ? [schemas.bucket.arnForObjects(schemas.key ?? `${schemas.prefix ?? ''}*.json`)]

@@ -3,9 +3,18 @@ import * as path from 'path';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib';
-import { AutoDumpSourceRole } from '../index';
+import { AutoDumpSourceRole, ParquetToCsv, TableSchemas } from '../index';
 import { Statement, statements, statementsOf } from './support/resolve';
-import { FLAGS, imageIsBuilt, make, ROOT, Template, template, testApp } from './support/stacks';
+import {
+  FLAGS,
+  imageIsBuilt,
+  make,
+  ROOT,
+  Template,
+  template,
+  testApp,
+  testVpc,
+} from './support/stacks';
 
 const IMPORTED_KEY =
   'arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
@@ -65,7 +74,19 @@ describe.each([
       bucketName: 'example-backups',
       restore: true,
     });
-    const found = [made.stack, source].flatMap((stack) => wildcards(Template.fromStack(stack)));
+    const csv = new Stack(testApp(flags), 'Csv');
+    const bucket = (name: string): s3.IBucket => s3.Bucket.fromBucketName(csv, name, name);
+    new ParquetToCsv(csv, 'AutoDumpCsv', {
+      source: bucket('example-exports'),
+      sourcePrefix: '<source>/',
+      destination: bucket('example-results'),
+      destinationPrefix: '<results>/',
+      schemas: TableSchemas.fromBucket(bucket('example-rules'), '<schemas>/'),
+      vpc: testVpc(csv),
+    });
+    const found = [made.stack, source, csv].flatMap((stack) =>
+      wildcards(Template.fromStack(stack)),
+    );
     expect(documented().length).toBeGreaterThan(10);
     expect(sorted(found)).toEqual(sorted(documented()));
   });
