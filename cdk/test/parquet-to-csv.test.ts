@@ -114,24 +114,21 @@ describe('the settings', () => {
 });
 
 describe('schemas that are given as objects', () => {
-  const schema = { type: 'object', properties: { id: { type: 'integer' } } };
+  const { object, settings: told } = contract.schemasInOneObject;
 
   test('are one asset, with the tables by their names', () => {
-    const { app, stack } = makeConversion({
-      schemas: TableSchemas.fromObjects({ 'shop/public.orders': schema }),
-    });
-    const { bucket, key, prefix } = settings(Template.fromStack(stack)).schemas;
-    expect(prefix).toBeUndefined();
+    const { app, stack } = makeConversion({ schemas: TableSchemas.fromObjects(object.tables) });
+    const { schemas } = settings(Template.fromStack(stack));
+    const { bucket, key } = schemas;
+    expect(Object.keys(schemas).sort()).toEqual(Object.keys(told).sort());
     expect(bucket).toContain('cdk-hnb659fds-assets-');
     const file = path.join(app.synth().directory, `asset.${key as string}`);
-    expect(JSON.parse(fs.readFileSync(file, 'utf8'))).toEqual({
-      tables: { 'shop/public.orders': schema },
-    });
+    expect(JSON.parse(fs.readFileSync(file, 'utf8'))).toEqual(object);
   });
 
   test('that are the same are the same asset', () => {
     const key = (): string =>
-      settings(conversion({ schemas: TableSchemas.fromObjects({ a: schema }) })).schemas.key;
+      settings(conversion({ schemas: TableSchemas.fromObjects(object.tables) })).schemas.key;
     expect(key()).toBe(key());
   });
 });
