@@ -5,10 +5,17 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { SnapshotExport, Snapshots } from './private/databases';
 import { makeFunction } from './private/function';
-import { BackupAccess, planObjects } from './private/job-statements';
+import { BackupAccess, planObjects, snapshotObjects } from './private/job-statements';
 import { allow, OwnRole, writeLogs } from './private/role';
-import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
+import {
+  assumeRoles,
+  ownDatabases,
+  ownTables,
+  sourcesVariable,
+  TableAccess,
+} from './private/sources';
 
 export interface HandlerProps extends TableAccess {
   readonly architecture: lambda.Architecture;
@@ -39,10 +46,19 @@ export interface PlannerProps extends HandlerProps {
   readonly dumpTimeout: Duration;
 }
 
+export interface SnapshotsProps extends HandlerProps {
+  /** The bucket that snapshots are exported into. It is also the first of `backups`. */
+  readonly bucket: s3.IBucket;
+  readonly backups: BackupAccess;
+  /** The key that is named in each upload to `bucket`. */
+  readonly encryptionKey?: kms.IKey;
+  readonly snapshotExport: SnapshotExport;
+}
+
 /** Finds the targets by their tags, and starts an execution for the next run of each. */
 export function makeScanner(scope: Construct, id: string, props: ScannerProps): lambda.Function {
   return makeHandler(scope, id, 'scanner', props, {
-    description: 'AutoDump: finds tagged secrets and tables, and starts their next runs',
+    description: 'AutoDump: finds tagged secrets, tables and databases, and starts their next runs',
     memorySize: 512,
     timeout: Duration.minutes(15),
     environment: {
@@ -57,6 +73,7 @@ export function makeScanner(scope: Construct, id: string, props: ScannerProps): 
       allow(['states:StartExecution'], [props.stateMachineArn]),
       ...ownTables(scope, props).find(),
       ...ownTables(scope, props).describe(),
+      ...ownDatabases(scope, props).describe(),
       ...assumeRoles(props),
     ],
   });
@@ -73,6 +90,7 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
     statements: [
       allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),
       ...ownTables(scope, props).describe(),
+      ...ownDatabases(scope, props).describe(),
       ...assumeRoles(props),
     ],
   });
@@ -100,6 +118,36 @@ export function makePlanner(scope: Construct, id: string, props: PlannerProps): 
       ...tables.describe(),
       ...tables.plan(),
       ...planObjects(props.backups),
+      ...assumeRoles(props),
+    ],
+  });
+}
+
+/** Takes the steps of a backup by snapshot, one each time it is called. */
+export function makeSnapshots(
+  scope: Construct,
+  id: string,
+  props: SnapshotsProps,
+): lambda.Function {
+  const { bucket, encryptionKey, snapshotExport } = props;
+  const snapshots = new Snapshots(scope, props.tagPrefix);
+  return makeHandler(scope, id, 'snapshots', props, {
+    description: 'AutoDump: makes, exports and prunes the snapshots of a database of RDS',
+    memorySize: 256,
+    timeout: Duration.minutes(15),
+    environment: {
+      AUTODUMP_BUCKET: bucket.bucketName,
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      AUTODUMP_EXPORT_ROLE_ARN: snapshotExport.role.roleArn,
+      AUTODUMP_EXPORT_KEY_ARN: snapshotExport.key.keyArn,
+      ...(encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {}),
+      ...sourcesVariable(scope, props),
+    },
+    statements: [
+      ...ownDatabases(scope, props).describe(),
+      ...snapshots.manage(),
+      ...snapshots.passOn(snapshotExport),
+      ...snapshotObjects(props.backups, snapshotExport.key),
       ...assumeRoles(props),
     ],
   });

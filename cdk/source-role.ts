@@ -3,6 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { checkSourceRole, checkTagPrefix } from './private/checks';
+import { Databases } from './private/databases';
 import { TABLE_EXPORT, TABLES } from './private/layout';
 import { allow, OwnRole } from './private/role';
 import { Tables } from './private/tables';
@@ -122,8 +123,9 @@ function trusted(props: AutoDumpSourceRoleProps): iam.IPrincipal {
 }
 
 function statements(scope: Construct, props: AutoDumpSourceRoleProps): iam.PolicyStatement[] {
+  const regions = props.regions ?? [Stack.of(scope).region];
   const tables = new Tables(scope, {
-    regions: props.regions ?? [Stack.of(scope).region],
+    regions,
     tagPrefix: props.tagPrefix ?? 'autodump',
     tableEncryptionKeys: props.tableEncryptionKeys,
   });
@@ -134,6 +136,7 @@ function statements(scope: Construct, props: AutoDumpSourceRoleProps): iam.Polic
   return [
     ...tables.find(),
     ...tables.describe(),
+    ...new Databases(scope, regions).describe(),
     ...tables.plan(),
     ...tables.scan(),
     allow(

@@ -13,6 +13,9 @@ export interface Context {
   readonly architecture?: string;
   readonly tagPrefix?: string;
   readonly scanIntervalMinutes?: number;
+  /** Whether databases of RDS are backed up by snapshots, and the key that they are exported with. */
+  readonly snapshots: boolean;
+  readonly exportKeyArn?: string;
   /** As they were given: the construct checks what they say. */
   readonly sources?: AutoDumpSource[];
 }
@@ -22,6 +25,7 @@ const SUBNET_ID = /^subnet-[0-9a-f]{8,17}$/;
 const ZONE = /^[a-z]{2,4}(-[a-z0-9]+)+[a-z0-9]$/;
 const BUCKET_NAME =
   /^(?!xn--|sthree-|amzn-s3-demo-)(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[0-9A-Za-z-]+$/;
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/;
 
 /** Reads the context, or throws an error that tells every value that is wrong, by name. */
@@ -54,8 +58,13 @@ export function readContext(node: Node): Context {
     architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
     tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
+    snapshots: reader.truth('snapshots'),
+    exportKeyArn: reader.key('exportKeyArn'),
     sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
+  if (context.exportKeyArn !== undefined && !context.snapshots) {
+    reader.problem('exportKeyArn', 'is for snapshots, which are not enabled: -c snapshots=true');
+  }
   reader.finish();
   return context;
 }
@@ -84,6 +93,14 @@ class Reader {
 
   image(name: string): string | undefined {
     return this.text(name, IMAGE, 'a reference to an image, like registry.example.com/dumper:1');
+  }
+
+  key(name: string): string | undefined {
+    return this.text(
+      name,
+      KEY_ARN,
+      'the ARN of a KMS key, like arn:aws:kms:eu-central-1:111122223333:key/…',
+    );
   }
 
   /** A JSON array, or its elements with commas between them. */

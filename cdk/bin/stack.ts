@@ -3,10 +3,11 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { AutoDump } from '../index';
+import { AutoDump, AutoDumpSnapshots } from '../index';
 import { Context } from './context';
 
 /** A private repository of ECR: its account, its region, its name, and the tag or the digest. */
@@ -47,6 +48,7 @@ export class AutoDumpStack extends Stack {
       sources,
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      snapshots: this.snapshots(context),
       image: this.findImage('ImageRepository', image),
       verifyImage: this.findImage('VerifyImageRepository', verifyImage),
       scanInterval:
@@ -54,6 +56,12 @@ export class AutoDumpStack extends Stack {
     });
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
+  }
+
+  private snapshots({ exportKeyArn, snapshots }: Context): AutoDumpSnapshots | undefined {
+    if (!snapshots) return undefined;
+    if (exportKeyArn === undefined) return {};
+    return { exportKey: kms.Key.fromKeyArn(this, 'ExportKey', exportKeyArn) };
   }
 
   /** From ECR, the execution role must be allowed to pull; from elsewhere, no role of AWS helps. */
@@ -85,6 +93,7 @@ export class AutoDumpStack extends Stack {
       logGroup,
       scannerFunction,
       connections,
+      exportKey,
     } = this.autoDump;
     const output = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
@@ -107,13 +116,16 @@ export class AutoDumpStack extends Stack {
       'Let this one into your databases',
       connections.securityGroups[0].securityGroupId,
     );
+    if (exportKey) {
+      output('ExportKeyArn', 'What RDS encrypts exports of snapshots with', exportKey.keyArn);
+    }
   }
 
   private makeReadOnlyUser(): void {
     const user = new iam.User(this, 'ReadOnlyUser');
     this.autoDump.grantRead(user);
     const bucket = this.getLogicalId(this.autoDump.bucket.node.defaultChild as CfnBucket);
-    for (const prefix of ['postgres', 'dynamodb']) {
+    for (const prefix of ['postgres', 'dynamodb', 'rds']) {
       Validations.of(user).acknowledge({
         id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${prefix}/*]`,
         reason: 'The user is there to read all backups, whatever their names.',

@@ -31,6 +31,7 @@ const RULES: { [logicalId: string]: Golden['rule'] } = {
   TagChange: 'tags',
   SecretCall: 'cloudtrail',
   TableCall: 'cloudtrail',
+  DatabaseCall: 'cloudtrail',
 };
 
 const deliveredBy = (event: any): Golden['rule'][] =>

@@ -67,7 +67,7 @@ describe.each([
   test('are those in docs/iam.md, and no others', () => {
     // The built image lies in ECR, which needs the one permission that a registry's does not.
     imageIsBuilt(true);
-    const made = make({ image: undefined }, testApp(flags));
+    const made = make({ image: undefined, snapshots: {} }, testApp(flags));
     const source = new Stack(testApp(flags), 'Source');
     new AutoDumpSourceRole(source, 'AutoDumpSource', {
       trustedAccount: '111122223333',
@@ -103,6 +103,7 @@ test('every policy belongs to one role', () => {
     expect(policy.Properties.Roles).toHaveLength(1);
   }
   template().resourceCountIs('AWS::IAM::Role', 9);
+  template({ snapshots: {} }).resourceCountIs('AWS::IAM::Role', 13);
   for (const role of Object.values(template().findResources('AWS::IAM::Role'))) {
     expect(role.Properties).not.toHaveProperty('ManagedPolicyArns');
   }
@@ -249,13 +250,17 @@ test('only the jobs that need it may read the value of a secret', () => {
     'ScannerRole',
     'HashRole',
     'PlannerRole',
+    'SnapshotsRole',
+    'ExportRole',
     'StateMachineRole',
     'RestoreStateMachineRole',
+    'UndoStateMachineRole',
     'JobVerifyRole',
     'JobExecutionRole',
   ];
+  const made = template({ snapshots: {} });
   for (const role of without) {
-    const actions = statementsOf(template(), role).flatMap((statement) => statement.actions);
+    const actions = statementsOf(made, role).flatMap((statement) => statement.actions);
     expect(actions).not.toContain('secretsmanager:GetSecretValue');
   }
 });

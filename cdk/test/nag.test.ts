@@ -48,6 +48,15 @@ test('so is one with a key', () => {
   ).toEqual([]);
 });
 
+test('so is one with snapshots', () => {
+  expect(
+    findings((app) => {
+      const stack = new Stack(app, 'Test');
+      new AutoDump(stack, 'AutoDump', { vpc: testVpc(stack), image: IMAGE, snapshots: {} });
+    }),
+  ).toEqual([]);
+});
+
 test('so is one with sources, and the role of a source', () => {
   const source = { region: 'eu-west-1', roleArn: 'arn:aws:iam::222233334444:role/AutoDumpSource' };
   expect(
@@ -78,6 +87,7 @@ test('so is the app, with the read-only user', () => {
         privateSubnetIds: ['subnet-0123456789abcdef0'],
         availabilityZones: ['eu-central-1a'],
         createReadOnlyUser: true,
+        snapshots: true,
         image: 'registry.example.com/dumper:1',
       });
     }),

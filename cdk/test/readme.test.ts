@@ -37,9 +37,10 @@ test('every state in which an execution fails stands in the document on errors',
     ]),
   );
   const classes = [...text.matchAll(/^\| (\w+) \| \d+ \|/gm)].map(([, name]) => name);
-  const made = template();
+  const [made, snapshots] = [template(), template({ snapshots: {} })];
   const machines = [
     ...(['run', 'restore'] as const).map((machine) => definition(made, machine)),
+    ...(['run', 'undo'] as const).map((machine) => definition(snapshots, machine)),
     ...[{}, withJobs()].map((props) => conversionStates(conversion(props))),
   ];
   const fails = machines
