@@ -232,7 +232,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
 
   /**
    * The number of executions that failed: no backup, or one that is damaged or not verified, or a
-   * table is not replicated, or the next run is not scheduled. Set an alarm on this one.
+   * table is not replicated, or snapshots are not pruned, or the next run is not scheduled. Set an
+   * alarm on this one.
    *
    * @param options how the metric shall differ from a sum
    */
@@ -242,7 +243,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
 
   /**
    * The number of executions that succeeded. One that ended because the tags had changed is among
-   * them.
+   * them, and one that ended as `Backup complete, with warnings`: RDS may have left out tables.
    *
    * @param options how the metric shall differ from a sum
    */

@@ -86,7 +86,9 @@ export interface AutoDumpSourceRoleProps {
 
 /**
  * The role by which an AutoDump of another account backs up the tables of this one: those that bear the
- * tag `<tagPrefix>:start-schedule`. It can write to no table, unless `restore` is set.
+ * tag `<tagPrefix>:start-schedule`. It can write to no table, unless `restore` is set. It can see the tags of
+ * databases of RDS, too, so that a tagged one is not passed over: RDS exports into no other account's bucket,
+ * and the run says so.
  */
 export class AutoDumpSourceRole extends Construct {
   /** The role. */
