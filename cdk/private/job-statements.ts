@@ -107,7 +107,7 @@ export function snapshotObjects(backups: BackupAccess, exportKey: kms.IKey): iam
   ];
 }
 
-/** What RDS asks for to export: each action that begins as it documents, but for those of locks and replicas. */
+/** What RDS asks for to export: what begins as it documents, as far as it concerns what it writes. */
 export function exportObjects(backups: BackupAccess): iam.PolicyStatement[] {
   const [{ bucket, key }] = backups;
   return [
