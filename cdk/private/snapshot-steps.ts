@@ -77,6 +77,7 @@ export class SnapshotSteps extends Construct {
       .otherwise(exported);
   }
 
+  /** A database that is being changed or backed up has a snapshot made later. */
   private make(next: sfn.IChainable, tooMany: sfn.IChainable): sfn.CustomState {
     const look = this.step('Look at the snapshot', 'look', 'snapshot');
     lookAgain(this, {
@@ -88,7 +89,21 @@ export class SnapshotSteps extends Construct {
       done: sfn.Condition.stringEquals('$.snapshot.status', 'available'),
       next,
     });
-    return this.step('Make the snapshot', 'make', 'snapshot', look);
+    const make = this.step('Make the snapshot', 'make', 'snapshot');
+    lookAgain(this, {
+      ...this.waits(tooMany),
+      of: 'the database',
+      count: 'Count the tries to make the snapshot',
+      question: 'Snapshot begun?',
+      look: make,
+      done: sfn.Condition.or(
+        ...['creating', 'available'].map((status) =>
+          sfn.Condition.stringEquals('$.snapshot.status', status),
+        ),
+      ),
+      next: look,
+    });
+    return make;
   }
 
   /** Five exports run at once in an account: one over it waits its turn. */

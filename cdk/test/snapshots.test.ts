@@ -23,6 +23,7 @@ const BEGIN = 'Begin to make the snapshot';
 const WANTED = 'Make a snapshot?';
 const MAKE = 'Make the snapshot';
 const LOOK = 'Look at the snapshot';
+const BEGUN_IT = 'Snapshot begun?';
 const LOOKED = ['Wait for the snapshot', 'Count the looks at the snapshot'];
 const EXPORT = 'Start the export';
 const STARTED = 'Export started?';
@@ -102,7 +103,7 @@ describe('a database of RDS', () => {
     });
     const follow = [...FOLLOWED, 'Snapshot exported?'];
     expect(steps(outcome)).toEqual([
-      ...[PLAN, BEGIN, WANTED, MAKE],
+      ...[PLAN, BEGIN, WANTED, MAKE, BEGUN_IT],
       ...[LOOK, 'Snapshot available?', ...LOOKED, LOOK, 'Snapshot available?'],
       ...[EXPORT, STARTED, ...follow, ...follow, ...follow],
       ...END,
@@ -112,6 +113,17 @@ describe('a database of RDS', () => {
       backup: FINISHED,
       pruned: contract.prune.answers[0],
     });
+  });
+
+  test('that is busy is asked again', () => {
+    const waiting = contract.make.answers[0];
+    expect(waiting).toEqual({ status: 'waiting' });
+    const outcome = run({ [MAKE]: answers(waiting, waiting, CREATING) });
+    const wait = ['Wait for the database', 'Count the tries to make the snapshot', MAKE, BEGUN_IT];
+    const path = steps(outcome);
+    const from = path.indexOf(MAKE);
+    expect(path.slice(from, from + 11)).toEqual([MAKE, BEGUN_IT, ...wait, ...wait, LOOK]);
+    expect(outcome.path.at(-1)).toBe('Backup complete');
   });
 
   test('whose automated snapshot is taken gets none', () => {
@@ -196,7 +208,9 @@ test('the states know every answer of the contract', () => {
   for (const status of ['available', 'starting', 'complete']) {
     expect(text).toContain(`"StringEquals":"${status}"`);
   }
-  for (const answer of contract.make.answers) expect(contract.look.answers).toContainEqual(answer);
+  // What is there is looked at; only `make` has an answer besides, and it is waited for.
+  expect(contract.make.answers).toEqual([{ status: 'waiting' }, ...contract.look.answers]);
+  expect(machine.States[BEGUN_IT].Default).toBe('Wait for the database');
 });
 
 describe('a step that fails', () => {
@@ -321,6 +335,7 @@ describe('the time of a run', () => {
     return { ...outcome, hours: seconds / 3600 };
   };
   const CASES: [string, { [state: string]: Task }][] = [
+    ['the database', { [MAKE]: () => contract.make.answers[0] }],
     ['the snapshot', { [LOOK]: () => CREATING }],
     ['other exports', { [EXPORT]: () => WAITING }],
     ['the export', { [FOLLOW]: () => IN_PROGRESS }],
