@@ -16,6 +16,8 @@ export interface Context {
   /** Whether databases of RDS are backed up by snapshots, and the key that they are exported with. */
   readonly snapshots: boolean;
   readonly exportKeyArn?: string;
+  /** The bucket that CSV of the exports is written to, if it is wanted. */
+  readonly csvBucketName?: string;
   /** As they were given: the construct checks what they say. */
   readonly sources?: AutoDumpSource[];
 }
@@ -47,11 +49,7 @@ export function readContext(node: Node): Context {
     vpcId: reader.text('vpcId', VPC_ID, 'a VPC id like vpc-0123456789abcdef0', true) ?? '',
     privateSubnetIds,
     availabilityZones,
-    bucketName: reader.text(
-      'bucketName',
-      BUCKET_NAME,
-      'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
-    ),
+    bucketName: reader.bucket('bucketName'),
     createReadOnlyUser: reader.truth('createReadOnlyUser'),
     image: reader.image('image'),
     verifyImage: reader.image('verifyImage'),
@@ -60,10 +58,13 @@ export function readContext(node: Node): Context {
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
     snapshots: reader.truth('snapshots'),
     exportKeyArn: reader.key('exportKeyArn'),
+    csvBucketName: reader.bucket('csvBucketName'),
     sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
-  if (context.exportKeyArn !== undefined && !context.snapshots) {
-    reader.problem('exportKeyArn', 'is for snapshots, which are not enabled: -c snapshots=true');
+  for (const name of ['exportKeyArn', 'csvBucketName'] as const) {
+    if (context[name] !== undefined && !context.snapshots) {
+      reader.problem(name, 'is for snapshots, which are not enabled: -c snapshots=true');
+    }
   }
   reader.finish();
   return context;
@@ -93,6 +94,14 @@ class Reader {
 
   image(name: string): string | undefined {
     return this.text(name, IMAGE, 'a reference to an image, like registry.example.com/dumper:1');
+  }
+
+  bucket(name: string): string | undefined {
+    return this.text(
+      name,
+      BUCKET_NAME,
+      'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
+    );
   }
 
   key(name: string): string | undefined {

@@ -5,14 +5,16 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { AutoDump, AutoDumpSnapshots } from '../index';
+import { AutoDump, AutoDumpSnapshots, ParquetToCsv, ParquetToCsvProps } from '../index';
 import { Context } from './context';
 
 /** A private repository of ECR: its account, its region, its name, and the tag or the digest. */
 const ECR_IMAGE =
   /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)(?::([^:@]+))?(?:@(sha256:[0-9a-f]+))?$/;
+
+type ConversionProps = Pick<ParquetToCsvProps, 'architecture' | 'image' | 'vpc'>;
 
 /** The stack of the deployable app: one AutoDump in a network that is there already. */
 export class AutoDumpStack extends Stack {
@@ -41,21 +43,46 @@ export class AutoDumpStack extends Stack {
       architecture,
       sources,
     } = context;
-    this.autoDump = new AutoDump(this, 'AutoDump', {
+    const common = {
       vpc,
+      architecture:
+        architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      image: this.findImage('ImageRepository', image),
+    };
+    this.autoDump = new AutoDump(this, 'AutoDump', {
+      ...common,
       bucketName,
       tagPrefix,
       sources,
-      architecture:
-        architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       snapshots: this.snapshots(context),
-      image: this.findImage('ImageRepository', image),
       verifyImage: this.findImage('VerifyImageRepository', verifyImage),
       scanInterval:
         scanIntervalMinutes === undefined ? undefined : Duration.minutes(scanIntervalMinutes),
     });
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
+    if (context.csvBucketName !== undefined) this.convert(context.csvBucketName, common);
+  }
+
+  /** Makes CSV of what RDS exports. */
+  private convert(bucketName: string, common: ConversionProps): void {
+    const { bucket, exportKey } = this.autoDump;
+    // Nobody else sets what this bucket tells of, so no function of the CDK's is needed for it.
+    (bucket.node.defaultChild as CfnBucket).notificationConfiguration = {
+      eventBridgeConfiguration: { eventBridgeEnabled: true },
+    };
+    const { stateMachine } = new ParquetToCsv(this, 'Csv', {
+      ...common,
+      source: bucket,
+      sourcePrefix: 'rds/',
+      sourceKeys: exportKey && [exportKey],
+      enableEvents: false,
+      destination: Bucket.fromBucketName(this, 'CsvBucket', bucketName),
+    });
+    new CfnOutput(this, 'CsvStateMachineArn', {
+      description: 'One execution is one table, or one look at it',
+      value: stateMachine.stateMachineArn,
+    });
   }
 
   private snapshots({ exportKeyArn, snapshots }: Context): AutoDumpSnapshots | undefined {

@@ -90,6 +90,8 @@ describe('the context', () => {
     ['snapshots', 'on', 'true or false'],
     ['exportKeyArn', 'alias/exports', 'the ARN of a KMS key'],
     ['exportKeyArn', KEY, 'snapshots=true'],
+    ['csvBucketName', 'Csv', 'a legal name of an S3 bucket'],
+    ['csvBucketName', 'example-csv', 'snapshots=true'],
     ['scanIntervalMinutes', '0', 'a whole number'],
     ['scanIntervalMinutes', '1.5', 'a whole number'],
     ['scanIntervalMinutes', true, 'a whole number'],
@@ -216,6 +218,25 @@ describe('the stack', () => {
     const given = synth({ snapshots: true, exportKeyArn: KEY });
     given.resourceCountIs('AWS::KMS::Key', 0);
     expect(keyOf(given)).toBe(KEY);
+  });
+
+  test('makes CSV of exports, if it is told where', () => {
+    synth({ snapshots: true }).resourceCountIs('AWS::StepFunctions::StateMachine', 3);
+    const made = synth({ snapshots: true, csvBucketName: 'example-csv' });
+    made.resourceCountIs('AWS::StepFunctions::StateMachine', 4);
+    made.hasResourceProperties('AWS::S3::Bucket', {
+      NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
+    });
+    const settings = Object.values(made.findResources('AWS::Lambda::Function'))
+      .map((one) => one.Properties.Environment?.Variables?.AUTODUMP_CSV)
+      .filter((one) => one !== undefined);
+    expect(settings).toHaveLength(1);
+    expect(JSON.parse(resolve(settings[0]))).toMatchObject({
+      source: { prefix: 'rds/' },
+      layout: 'rds',
+      destination: { bucket: 'example-csv', prefix: '' },
+    });
+    made.hasOutput('CsvStateMachineArn', {});
   });
 
   test('looks nothing up and is bound to no account or region', () => {
