@@ -26,7 +26,7 @@ mod instances;
 pub use self::databases::Databases;
 
 const REFUSED: &str =
-    "Let the function's role do it in RDS; the snapshots' names begin with autodump-";
+    "Let the role that asks do it in RDS; the snapshots' names begin with autodump-";
 const REJECTED: &str = "Correct what RDS names";
 
 /// The largest page that RDS gives.

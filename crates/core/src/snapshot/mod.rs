@@ -16,6 +16,7 @@ pub mod options;
 pub mod plan;
 pub mod planner;
 pub mod ports;
+pub mod progress;
 pub mod prune;
 pub mod request;
 mod restore;
