@@ -9,6 +9,9 @@ import {
   packageFile,
 } from './package-files';
 
+/** Of a function whose dependencies the others are not to pay for. */
+const FEATURES: { readonly [binary: string]: string[] | undefined } = { csv: ['--features', 'csv'] };
+
 /** From the prebuilt zip if it is there; in a source checkout without it, from the sources. */
 export function makeFunction(
   scope: Construct,
@@ -42,7 +45,7 @@ export function makeFunction(
     binaryName: binary,
     manifestPath: packageFile('handlers', 'Cargo.toml'),
     // Cargo.toml's release profile alone decides, as in scripts/build-assets.
-    bundling: { cargoLambdaFlags: ['--disable-optimizations'] },
+    bundling: { cargoLambdaFlags: ['--disable-optimizations', ...(FEATURES[binary] ?? [])] },
   });
 }
 
