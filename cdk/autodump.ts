@@ -3,13 +3,14 @@ import * as batch from 'aws-cdk-lib/aws-batch';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { allBackups, allowExports, BackupBucket, Backups, grantReadBackups } from './bucket';
-import { makeHash, makePlanner, makeScanner } from './functions';
+import { makeHash, makePlanner, makeScanner, makeSnapshots } from './functions';
 import { jobImages } from './image';
 import { Jobs } from './job';
 import { scannerMetric } from './metrics';
@@ -29,7 +30,9 @@ import { rolesOf } from './private/sources';
 import { AutoDumpProps } from './props';
 import { RestoreStateMachine } from './restore-state-machine';
 import { Rules } from './rules';
+import { SnapshotExport } from './snapshot-export';
 import { DumpStateMachine } from './state-machine';
+import { UndoStateMachine } from './undo-state-machine';
 
 /** The most characters that the name of a state machine has. */
 const NAME_LENGTH = 80;
@@ -37,9 +40,9 @@ const NAME_LENGTH = 80;
 const LARGEST_JOB_VCPUS = 8;
 
 /**
- * Backs up every database whose secret bears a schedule tag, and every DynamoDB table that bears one,
- * to S3, each on its own schedule, verifies the backups of those that ask for it, and restores a
- * backup when it is told to.
+ * Backs up every database whose secret bears a schedule tag, every DynamoDB table that bears one, and, by
+ * snapshots, every RDS instance and Aurora cluster that bears one, to S3, each on its own schedule, verifies
+ * the backups of those that ask for it, and restores a backup when it is told to.
  *
  * Nothing runs between the dumps, but for a short scan of the tags.
  */
@@ -90,12 +93,23 @@ export class AutoDump extends Construct implements ec2.IConnectable {
   public readonly hashFunction: lambda.Function;
   /** The function that decides how a table is backed up, and follows its export. */
   public readonly plannerFunction: lambda.Function;
+  /** The function that takes the steps of a backup by snapshot; only with the prop `snapshots`. */
+  public readonly snapshotsFunction?: lambda.Function;
+  /** The role by which RDS writes exports of snapshots into the bucket; only with the prop `snapshots`. */
+  public readonly exportRole?: iam.IRole;
+  /** The key that RDS encrypts exports with: who reads them must be able to decrypt. Only with the prop `snapshots`. */
+  public readonly exportKey?: kms.IKey;
+  /**
+   * The state machine that removes what a stopped or failed run of a database of RDS has left there; only
+   * with the prop `snapshots`. AutoDump starts it by itself. Set an alarm on its failures (`metricFailed`).
+   */
+  public readonly undoStateMachine?: sfn.StateMachine;
   /** The log group of the functions, the jobs and the failed executions. */
   public readonly logGroup: logs.LogGroup;
   /**
    * The name of this AutoDump: of its state machine, and in the dimension `Name` of its metrics.
-   * That of the state machine of restores is this one with `-restore`, shortened where it would
-   * have more than 80 characters.
+   * Those of the state machines of restores and of undoing are this one with `-restore` and `-undo`,
+   * shortened where they would have more than 80 characters.
    */
   public readonly name: string;
   /** What the tags start with. */
@@ -111,37 +125,34 @@ export class AutoDump extends Construct implements ec2.IConnectable {
     // Made here, not by CloudFormation: the scanner names the state machine, which names the scanner.
     this.name = uniqueName(this, NAME_LENGTH);
 
-    this.logGroup = new logs.LogGroup(this, 'Logs', {
-      retention: settings.logRetention,
-      removalPolicy: settings.removalPolicy,
-    });
+    this.logGroup = makeLogGroup(this, settings);
     this.bucket = props.bucket ?? new BackupBucket(this, 'Bucket', settings);
     this.backups = allBackups(this.bucket, settings);
     const securityGroups = props.securityGroups ?? [this.makeSecurityGroup(props.vpc)];
     this.connections = new ec2.Connections({ securityGroups });
     const secretsArn = this.arn('secretsmanager', 'secret', '*');
     const { backups, bucket, logGroup } = this;
-    const common = { ...settings, backups, bucket, logGroup, secretsArn };
-    this.scannerFunction = makeScanner(this, 'Scanner', {
-      ...common,
-      name: this.name,
-      stateMachineArn: this.arn('states', 'stateMachine', this.name),
-    });
+    const common = { ...settings, name: this.name, backups, bucket, logGroup, secretsArn };
+    const stateMachineArn = this.arn('states', 'stateMachine', this.name);
+    this.scannerFunction = makeScanner(this, 'Scanner', { ...common, stateMachineArn });
     this.hashFunction = makeHash(this, 'Hash', common);
     this.plannerFunction = makePlanner(this, 'Planner', common);
+    if (props.snapshots) {
+      const given = { ...common, ...props.snapshots };
+      const snapshotExport = new SnapshotExport(this, 'Export', given);
+      ({ role: this.exportRole, key: this.exportKey } = snapshotExport);
+      this.snapshotsFunction = makeSnapshots(this, 'Snapshots', { ...common, snapshotExport });
+    }
     allowExports(this, this.backups[0], rolesOf(settings.sources));
-    const jobs = new Jobs(this, 'Job', {
-      ...common,
-      securityGroups,
-      images: jobImages(this, settings.architecture, props),
-      name: this.name,
-    });
+    const images = jobImages(this, settings.architecture, props);
+    const jobs = new Jobs(this, 'Job', { ...common, securityGroups, images });
     this.jobQueue = jobs.queue;
     ({ definition: this.jobDefinition, role: this.jobRole } = jobs.dump);
     ({ definition: this.verifyJobDefinition, role: this.verifyJobRole } = jobs.verify);
     ({ definition: this.restoreJobDefinition, role: this.restoreJobRole } = jobs.restore);
     this.stateMachine = this.makeStateMachine(jobs);
     this.restoreStateMachine = this.makeRestoreStateMachine(jobs);
+    this.undoStateMachine = this.makeUndoStateMachine();
     this.makeRules(settings);
   }
 
@@ -151,7 +162,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    * @param grantee who shall be able to restore without AutoDump
    */
   public grantRead(grantee: iam.IGrantable): iam.Grant {
-    return grantReadBackups(this.backups, grantee);
+    return grantReadBackups(this.backups, grantee, this.exportKey);
   }
 
   /**
@@ -221,7 +232,8 @@ export class AutoDump extends Construct implements ec2.IConnectable {
 
   /**
    * The number of executions that failed: no backup, or one that is damaged or not verified, or a
-   * table is not replicated, or the next run is not scheduled. Set an alarm on this one.
+   * table is not replicated, or snapshots are not pruned, or the next run is not scheduled. Set an
+   * alarm on this one.
    *
    * @param options how the metric shall differ from a sum
    */
@@ -231,7 +243,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
 
   /**
    * The number of executions that succeeded. One that ended because the tags had changed is among
-   * them.
+   * them, and one that ended as `Backup complete, with warnings`: RDS may have left out tables.
    *
    * @param options how the metric shall differ from a sum
    */
@@ -264,6 +276,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
       scanner: this.scannerFunction,
       hash: this.hashFunction,
       planner: this.plannerFunction,
+      snapshots: this.snapshotsFunction,
       dump: jobs.toRun(jobs.dump),
       verify: jobs.toRun(jobs.verify),
       restore: jobs.toRun(jobs.restore),
@@ -277,7 +290,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
 
   private makeRestoreStateMachine(jobs: Jobs): RestoreStateMachine {
     const stateMachine = new RestoreStateMachine(this, 'RestoreStateMachine', {
-      stateMachineName: restoreName(this),
+      stateMachineName: nameWith(this, '-restore'),
       restore: jobs.toRun(jobs.restore),
       logGroup: this.logGroup,
     });
@@ -285,7 +298,19 @@ export class AutoDump extends Construct implements ec2.IConnectable {
     return stateMachine;
   }
 
-  private makeRules(settings: ReturnType<typeof withDefaults>): void {
+  private makeUndoStateMachine(): UndoStateMachine | undefined {
+    const { logGroup, snapshotsFunction: snapshots, stateMachine: runs } = this;
+    if (!snapshots) return undefined;
+    const stateMachineName = nameWith(this, '-undo');
+    return new UndoStateMachine(this, 'UndoStateMachine', {
+      stateMachineName,
+      snapshots,
+      runs,
+      logGroup,
+    });
+  }
+
+  private makeRules(settings: Settings): void {
     const rules = new Rules(this, 'Rules', { ...settings, scanner: this.scannerFunction });
     // A scan can start nothing before the state machine is there.
     rules.node.addDependency(this.stateMachine);
@@ -309,11 +334,17 @@ function uniqueName(scope: Construct, maxLength: number): string {
   return Names.uniqueResourceName(scope, { maxLength, separator: '-' });
 }
 
-/** The name of the construct with `-restore`; where that is too long, a shorter one with it. */
-function restoreName(scope: Construct): string {
-  const end = '-restore';
+/** The name of the construct with this end; where that is too long, a shorter one with it. */
+function nameWith(scope: Construct, end: string): string {
   return `${uniqueName(scope, NAME_LENGTH - end.length)}${end}`;
 }
+
+function makeLogGroup(scope: Construct, settings: Settings): logs.LogGroup {
+  const { logRetention: retention, removalPolicy } = settings;
+  return new logs.LogGroup(scope, 'Logs', { retention, removalPolicy });
+}
+
+type Settings = ReturnType<typeof withDefaults>;
 
 /** The props, with the documented default for each that has the same one everywhere. */
 function withDefaults(props: AutoDumpProps) {

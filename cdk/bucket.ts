@@ -3,7 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { DATABASES, TABLE_EXPORT, TABLES } from './private/layout';
+import { DATABASES, SNAPSHOTS, TABLE_EXPORT, TABLES } from './private/layout';
 import { rolesOf, Source } from './private/sources';
 
 export interface BackupBucketProps {
@@ -84,9 +84,13 @@ export function allBackups(
   ];
 }
 
-/** Lets the grantee list the buckets, and read what AutoDump wrote there. */
-export function grantReadBackups(all: Backups[], grantee: iam.IGrantable): iam.Grant {
-  const keys = new Set(all.flatMap(({ key }) => key ?? []));
+/** Lets the grantee list the buckets, and read what AutoDump and RDS wrote there, the latter with its own key. */
+export function grantReadBackups(
+  all: Backups[],
+  grantee: iam.IGrantable,
+  exportKey?: kms.IKey,
+): iam.Grant {
+  const keys = new Set([...all.flatMap(({ key }) => key ?? []), ...(exportKey ? [exportKey] : [])]);
   return [
     ...all.map(({ bucket }) => grantReadBucket(bucket, grantee)),
     ...[...keys].map((key) => key.grantDecrypt(grantee)),
@@ -97,7 +101,9 @@ function grantReadBucket(bucket: s3.IBucket, grantee: iam.IGrantable): iam.Grant
   const objects = iam.Grant.addToPrincipalOrResource({
     grantee,
     actions: ['s3:GetObject'],
-    resourceArns: [DATABASES, TABLES].map((prefix) => bucket.arnForObjects(`${prefix}*`)),
+    resourceArns: [DATABASES, TABLES, SNAPSHOTS].map((prefix) =>
+      bucket.arnForObjects(`${prefix}*`),
+    ),
     resource: bucket,
   });
   const names = iam.Grant.addToPrincipalOrResource({

@@ -1,20 +1,21 @@
-import { Annotations, Duration, Stack, Tokenization } from 'aws-cdk-lib';
+import { Duration, Stack, Tokenization } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { BackupAccess, planObjects } from './private/job-statements';
-import {
-  archName,
-  BUILD_ASSETS,
-  hasPackageFile,
-  isOlderThanSources,
-  packageFile,
-} from './private/package-files';
+import { SnapshotExport, Snapshots } from './private/databases';
+import { makeFunction } from './private/function';
+import { BackupAccess, planObjects, snapshotObjects } from './private/job-statements';
 import { allow, OwnRole, writeLogs } from './private/role';
-import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
+import {
+  assumeRoles,
+  ownDatabases,
+  ownTables,
+  sourcesVariable,
+  TableAccess,
+} from './private/sources';
 
 export interface HandlerProps extends TableAccess {
   readonly architecture: lambda.Architecture;
@@ -45,10 +46,19 @@ export interface PlannerProps extends HandlerProps {
   readonly dumpTimeout: Duration;
 }
 
+export interface SnapshotsProps extends HandlerProps {
+  /** The bucket that snapshots are exported into. It is also the first of `backups`. */
+  readonly bucket: s3.IBucket;
+  readonly backups: BackupAccess;
+  /** The key that is named in each upload to `bucket`. */
+  readonly encryptionKey?: kms.IKey;
+  readonly snapshotExport: SnapshotExport;
+}
+
 /** Finds the targets by their tags, and starts an execution for the next run of each. */
 export function makeScanner(scope: Construct, id: string, props: ScannerProps): lambda.Function {
   return makeHandler(scope, id, 'scanner', props, {
-    description: 'AutoDump: finds tagged secrets and tables, and starts their next runs',
+    description: 'AutoDump: finds tagged secrets, tables and databases, and starts their next runs',
     memorySize: 512,
     timeout: Duration.minutes(15),
     environment: {
@@ -63,6 +73,7 @@ export function makeScanner(scope: Construct, id: string, props: ScannerProps): 
       allow(['states:StartExecution'], [props.stateMachineArn]),
       ...ownTables(scope, props).find(),
       ...ownTables(scope, props).describe(),
+      ...ownDatabases(scope, props).describe(),
       ...assumeRoles(props),
     ],
   });
@@ -79,6 +90,7 @@ export function makeHash(scope: Construct, id: string, props: HashProps): lambda
     statements: [
       allow(['secretsmanager:DescribeSecret'], [props.secretsArn]),
       ...ownTables(scope, props).describe(),
+      ...ownDatabases(scope, props).describe(),
       ...assumeRoles(props),
     ],
   });
@@ -106,6 +118,36 @@ export function makePlanner(scope: Construct, id: string, props: PlannerProps): 
       ...tables.describe(),
       ...tables.plan(),
       ...planObjects(props.backups),
+      ...assumeRoles(props),
+    ],
+  });
+}
+
+/** Takes the steps of a backup by snapshot, one each time it is called. */
+export function makeSnapshots(
+  scope: Construct,
+  id: string,
+  props: SnapshotsProps,
+): lambda.Function {
+  const { bucket, encryptionKey, snapshotExport } = props;
+  const snapshots = new Snapshots(scope, props.tagPrefix);
+  return makeHandler(scope, id, 'snapshots', props, {
+    description: 'AutoDump: makes, exports and prunes the snapshots of a database of RDS',
+    memorySize: 256,
+    timeout: Duration.minutes(15),
+    environment: {
+      AUTODUMP_BUCKET: bucket.bucketName,
+      AUTODUMP_TAG_PREFIX: props.tagPrefix,
+      AUTODUMP_EXPORT_ROLE_ARN: snapshotExport.role.roleArn,
+      AUTODUMP_EXPORT_KEY_ARN: snapshotExport.key.keyArn,
+      ...(encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {}),
+      ...sourcesVariable(scope, props),
+    },
+    statements: [
+      ...ownDatabases(scope, props).describe(),
+      ...snapshots.manage(),
+      ...snapshots.passOn(snapshotExport),
+      ...snapshotObjects(props.backups, snapshotExport.key),
       ...assumeRoles(props),
     ],
   });
@@ -144,53 +186,4 @@ function makeHandler(
     role,
     timeout,
   });
-}
-
-/** From the prebuilt zip if it is there; in a source checkout without it, from the sources. */
-function makeFunction(
-  scope: Construct,
-  id: string,
-  binary: string,
-  options: lambda.FunctionOptions & { readonly architecture: lambda.Architecture },
-): lambda.Function {
-  const zip = ['assets', archName(options.architecture), `${binary}.zip`];
-  if (hasPackageFile(...zip)) {
-    const fn = new lambda.Function(scope, id, {
-      ...options,
-      runtime: lambda.Runtime.PROVIDED_AL2023,
-      handler: 'bootstrap',
-      code: lambda.Code.fromAsset(packageFile(...zip)),
-    });
-    if (isOlderThanSources(packageFile(...zip))) {
-      Annotations.of(fn).addWarningV2(
-        'cdk-autodump:oldAssets',
-        `${zip.join('/')} is older than the sources it is built from, but is deployed as it is. Run ${BUILD_ASSETS} --arch ${archName(options.architecture)}.`,
-      );
-    }
-    return fn;
-  }
-  if (!hasPackageFile('handlers', 'Cargo.toml')) {
-    throw new Error(
-      `AutoDump: ${packageFile(...zip)} is missing, and so are the sources it is built from. Install the package again; a retry does not help.`,
-    );
-  }
-  return new (rustFunction(zip.join('/')))(scope, id, {
-    ...options,
-    binaryName: binary,
-    manifestPath: packageFile('handlers', 'Cargo.toml'),
-    // Cargo.toml's release profile alone decides, as in scripts/build-assets.
-    bundling: { cargoLambdaFlags: ['--disable-optimizations'] },
-  });
-}
-
-/** Loaded only here: a source checkout has it, a user of the published package does not. */
-function rustFunction(zip: string): typeof import('cargo-lambda-cdk').RustFunction {
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    return (require('cargo-lambda-cdk') as typeof import('cargo-lambda-cdk')).RustFunction;
-  } catch (error) {
-    throw new Error(
-      `AutoDump: ${zip} is missing, and cargo-lambda-cdk, which would build it, cannot be loaded (${String(error)}). Run ${BUILD_ASSETS}, or \`pnpm install\`.`,
-    );
-  }
 }

@@ -1,6 +1,5 @@
-import { Duration, Size, Validations } from 'aws-cdk-lib';
+import { Duration, Size } from 'aws-cdk-lib';
 import * as batch from 'aws-cdk-lib/aws-batch';
-import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
@@ -19,15 +18,11 @@ import {
 } from './private/job-statements';
 import { JobToRun } from './private/job-step';
 import { DATABASES, TABLES } from './private/layout';
+import { hasPublicIp, makeExecutionRole, makeQueue, QueueProps } from './private/queue';
 import { OwnRole } from './private/role';
 import { assumeRoles, ownTables, sourcesVariable, TableAccess } from './private/sources';
 
-export interface JobsProps extends SecretAccess, TableAccess {
-  readonly vpc: ec2.IVpc;
-  readonly vpcSubnets?: ec2.SubnetSelection;
-  readonly assignPublicIp?: boolean;
-  readonly securityGroups: ec2.ISecurityGroup[];
-  readonly maxvCpus: number;
+export interface JobsProps extends QueueProps, SecretAccess, TableAccess {
   readonly architecture: Architecture;
   readonly images: { readonly dumper: ecs.ContainerImage; readonly verifier: ecs.ContainerImage };
   /** The name of the dump's definition, and what the names of the others start with. */
@@ -63,20 +58,11 @@ export class Jobs extends Construct {
 
   constructor(scope: Construct, id: string, props: JobsProps) {
     super(scope, id);
-    const environment = new batch.FargateComputeEnvironment(this, 'ComputeEnvironment', {
-      vpc: props.vpc,
-      vpcSubnets: props.vpcSubnets,
-      securityGroups: props.securityGroups,
-      maxvCpus: props.maxvCpus,
-    });
-    this.queue = new batch.JobQueue(this, 'Queue', {
-      computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
-      jobStateTimeLimitActions: cancelMisfits(),
-    });
+    this.queue = makeQueue(this, props);
     const common = {
       architecture: props.architecture,
-      assignPublicIp: props.assignPublicIp ?? props.vpc.selectSubnets(props.vpcSubnets).hasPublic,
-      executionRole: this.makeExecutionRole(),
+      assignPublicIp: hasPublicIp(props),
+      executionRole: makeExecutionRole(this),
       logGroup: props.logGroup,
     };
     this.dump = makeDump(this, props, common);
@@ -88,18 +74,6 @@ export class Jobs extends Construct {
   toRun({ name, definition }: Job): JobToRun {
     const { jobQueueArn } = this.queue;
     return { jobQueueArn, jobDefinitionName: name, timeLimit: definition.timeLimit };
-  }
-
-  private makeExecutionRole(): iam.Role {
-    const role = new iam.Role(this, 'ExecutionRole', {
-      assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
-      description: 'AutoDump: pulls the images of the jobs and writes their logs',
-    });
-    Validations.of(role).acknowledge({
-      id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'ECR gives a token for all of a registry: docs/iam.md lists the action.',
-    });
-    return role;
   }
 }
 
@@ -215,21 +189,4 @@ function makeRestore(scope: Construct, props: JobsProps, common: CommonJobProps)
 
 function keyOf({ encryptionKey }: JobsProps): { [name: string]: string } {
   return encryptionKey ? { AUTODUMP_KMS_KEY_ARN: encryptionKey.keyArn } : {};
-}
-
-/**
- * A job that no computer can ever take blocks the head of the queue: it is cancelled after the
- * shortest time that Batch allows. Batch tells a want of capacity only for EC2, not for Fargate:
- * there the time limit of the execution's step ends the job.
- */
-function cancelMisfits(): batch.JobStateTimeLimitAction[] {
-  return [
-    batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE,
-    batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT,
-  ].map((reason) => ({
-    action: batch.JobStateTimeLimitActionsAction.CANCEL,
-    maxTime: Duration.minutes(10),
-    reason,
-    state: batch.JobStateTimeLimitActionsState.RUNNABLE,
-  }));
 }

@@ -8,7 +8,7 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 
 /**
  * Where more tables are looked for: another region, or another account by a role of it. Each is a
- * region of DynamoDB tables; databases are looked for in AutoDump's own account and region alone.
+ * region of DynamoDB tables; secrets are looked for in AutoDump's own account and region alone.
  */
 export interface AutoDumpSource {
   /**
@@ -30,6 +30,19 @@ export interface AutoDumpSource {
    * @default - nothing
    */
   readonly externalId?: string;
+}
+
+/**
+ * How RDS instances and Aurora clusters are backed up: by snapshots, which RDS exports into the bucket.
+ */
+export interface AutoDumpSnapshots {
+  /**
+   * The symmetric KMS key that RDS encrypts exports with. Who reads them must be able to decrypt with it. A key
+   * of another account must itself allow the snapshots function and the export role to use it.
+   *
+   * @default - one is made, and kept or not as `removalPolicy` says. A KMS key costs something each month
+   */
+  readonly exportKey?: kms.IKey;
 }
 
 /**
@@ -70,7 +83,7 @@ export interface AutoDumpProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * The bucket that the backups are written to, below `postgres/` and `dynamodb/`. Its life cycle is yours: it
+   * The bucket that the backups are written to, below `postgres/`, `dynamodb/` and `rds/`. Its life cycle is yours: it
    * should expire the backups, and abort incomplete multipart uploads, but not before
    * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
    * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the jobs may not use the key.
@@ -101,7 +114,8 @@ export interface AutoDumpProps {
    * `bucket`.
    *
    * It should be longer than the longest time between two runs, or there are days with no backup; and
-   * longer than the longest run of a table takes, as what that remembers of itself lies there too.
+   * longer than the longest run of a table or by a snapshot takes, as what that remembers of itself lies
+   * there too.
    *
    * @default Duration.days(35) - so a monthly schedule always has a backup
    */
@@ -143,7 +157,15 @@ export interface AutoDumpProps {
   readonly sources?: AutoDumpSource[];
 
   /**
-   * How often all secrets and tables are looked through. A change of tags is normally seen at once; the scan
+   * Enables backups of RDS instances and Aurora clusters by snapshots; `{}` does. RDS exports only within its
+   * own account and region: a tagged database of elsewhere is found, and its run fails with that reason.
+   *
+   * @default - none: a run of a tagged RDS instance or cluster fails, and says that this is missing
+   */
+  readonly snapshots?: AutoDumpSnapshots;
+
+  /**
+   * How often all secrets, tables and databases are looked through. A change of tags is normally seen at once; the scan
    * is what finds a target whose event was lost. Whole minutes, at least one.
    *
    * @default Duration.hours(1)

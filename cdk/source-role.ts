@@ -3,6 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import { checkSourceRole, checkTagPrefix } from './private/checks';
+import { Databases } from './private/databases';
 import { TABLE_EXPORT, TABLES } from './private/layout';
 import { allow, OwnRole } from './private/role';
 import { Tables } from './private/tables';
@@ -85,7 +86,9 @@ export interface AutoDumpSourceRoleProps {
 
 /**
  * The role by which an AutoDump of another account backs up the tables of this one: those that bear the
- * tag `<tagPrefix>:start-schedule`. It can write to no table, unless `restore` is set.
+ * tag `<tagPrefix>:start-schedule`. It can write to no table, unless `restore` is set. It can see the tags of
+ * databases of RDS, too, so that a tagged one is not passed over: RDS exports into no other account's bucket,
+ * and the run says so.
  */
 export class AutoDumpSourceRole extends Construct {
   /** The role. */
@@ -122,8 +125,9 @@ function trusted(props: AutoDumpSourceRoleProps): iam.IPrincipal {
 }
 
 function statements(scope: Construct, props: AutoDumpSourceRoleProps): iam.PolicyStatement[] {
+  const regions = props.regions ?? [Stack.of(scope).region];
   const tables = new Tables(scope, {
-    regions: props.regions ?? [Stack.of(scope).region],
+    regions,
     tagPrefix: props.tagPrefix ?? 'autodump',
     tableEncryptionKeys: props.tableEncryptionKeys,
   });
@@ -134,6 +138,7 @@ function statements(scope: Construct, props: AutoDumpSourceRoleProps): iam.Polic
   return [
     ...tables.find(),
     ...tables.describe(),
+    ...new Databases(scope, regions).describe(),
     ...tables.plan(),
     ...tables.scan(),
     allow(

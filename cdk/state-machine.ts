@@ -6,6 +6,7 @@ import { DUMP_FAILURES, VERIFY_FAILURES } from './private/job-failure';
 import { JobStep, JobToRun, runJobs } from './private/job-step';
 import { replicate } from './private/replica-step';
 import { allow } from './private/role';
+import { SnapshotSteps } from './private/snapshot-steps';
 import { failState, invoke, OwnStateMachine } from './private/states';
 import { TableSteps } from './private/table-steps';
 
@@ -14,6 +15,8 @@ export interface DumpStateMachineProps {
   readonly scanner: lambda.IFunction;
   readonly hash: lambda.IFunction;
   readonly planner: lambda.IFunction;
+  /** Databases of RDS are backed up if it is there. */
+  readonly snapshots?: lambda.IFunction;
   readonly dump: JobToRun;
   readonly verify: JobToRun;
   /** Also what makes the copy of a table. */
@@ -39,7 +42,8 @@ const NOTE = '$.next.note';
  */
 export class DumpStateMachine extends OwnStateMachine {
   constructor(scope: Construct, id: string, props: DumpStateMachineProps) {
-    const { dump, hash, logGroup, planner, restore, scanner, stateMachineName, verify } = props;
+    const { dump, logGroup, restore, stateMachineName, verify } = props;
+    const functions = [props.scanner, props.hash, props.planner, props.snapshots ?? []].flat();
     super(scope, id, {
       stateMachineName,
       comment:
@@ -49,7 +53,7 @@ export class DumpStateMachine extends OwnStateMachine {
       statements: [
         allow(
           ['lambda:InvokeFunction'],
-          [scanner.functionArn, hash.functionArn, planner.functionArn],
+          functions.map(({ functionArn }) => functionArn),
         ),
         ...runJobs(scope, [dump, verify, restore]),
       ],
@@ -69,7 +73,8 @@ class States extends Construct {
     super(scope, id);
     this.props = props;
 
-    const backUp = this.backUp(this.verify(this.replicate(this.end())));
+    const end = this.end();
+    const backUp = this.backUp(this.verify(this.replicate(end)), end);
     const schedule = this.schedule(this.afterScheduling(backUp));
     this.start = new sfn.Wait(this, 'Wait until the start', {
       time: sfn.WaitTime.timestampPath('$.when'),
@@ -130,7 +135,8 @@ class States extends Construct {
       .otherwise(backUp);
   }
 
-  private backUp(next: sfn.IChainable): sfn.Choice {
+  /** The backup of a database of RDS is never verified: RDS says itself what it wrote. */
+  private backUp(next: sfn.IChainable, end: sfn.IChainable): sfn.Choice {
     const table = new TableSteps(this, 'Table', {
       planner: this.props.planner,
       job: this.dumpJob,
@@ -139,7 +145,20 @@ class States extends Construct {
     });
     return new sfn.Choice(this, 'Is it a table?')
       .when(sfn.Condition.stringMatches('$.resourceArn', 'arn:*:dynamodb:*'), table.start)
+      .when(sfn.Condition.stringMatches('$.resourceArn', 'arn:*:rds:*'), this.snapshot(end))
       .otherwise(this.dump(next));
+  }
+
+  private snapshot(next: sfn.IChainable): sfn.IChainable {
+    const { snapshots } = this.props;
+    if (snapshots) {
+      return new SnapshotSteps(this, 'Snapshot', { snapshots, note: NOTE, next }).start;
+    }
+    return failState(this, 'Failed: snapshots are not enabled', {
+      error: 'AutoDump.SnapshotsNotEnabled',
+      text: 'The target is a database of RDS, and this AutoDump is not set up to make snapshots, so there is no backup. Give the construct the prop snapshots, or the app the context snapshots=true, and deploy it; or remove the schedule tag of the database. {}',
+      paths: [NOTE],
+    });
   }
 
   private dump(next: sfn.IChainable): sfn.IChainable {
@@ -205,11 +224,17 @@ class States extends Construct {
   }
 
   private end(): sfn.Choice {
+    const is = sfn.Condition;
+    const scheduled = is.booleanEquals('$.next.scheduled', true);
     return new sfn.Choice(this, 'Next run scheduled?')
       .when(
-        sfn.Condition.booleanEquals('$.next.scheduled', true),
-        new sfn.Succeed(this, 'Backup complete'),
+        is.and(scheduled, is.isPresent('$.backup.warnings[0]')),
+        new sfn.Succeed(this, 'Backup complete, with warnings', {
+          comment:
+            'RDS left out what is named in the output, under backup, or said something of it.',
+        }),
       )
+      .when(scheduled, new sfn.Succeed(this, 'Backup complete'))
       .otherwise(
         failState(this, 'Failed: dumped, but the next run is not scheduled', {
           error: 'AutoDump.NextRunNotScheduled',

@@ -1,5 +1,5 @@
-//! The program of all jobs: it dumps a target, verifies its backup or restores one, and tells
-//! by its exit code how that went (`contract/exit-codes.json`).
+//! The program of all jobs: it dumps a target, verifies its backup or restores one, or makes CSV
+//! of a table of Parquet, and tells by its exit code how that went (`contract/exit-codes.json`).
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use autodump_dump::signals;
 
 use self::environment::{Variables, Verb};
 
+mod csv;
 mod dump;
 mod environment;
 mod log;
@@ -53,6 +54,7 @@ fn run(verb: Verb, variables: &Variables<'_>) -> Result<()> {
             Verb::Dump => Box::pin(dump::run(variables, stop)).await,
             Verb::Verify => Box::pin(verify::run(variables, stop)).await,
             Verb::Restore => Box::pin(restore::run(variables, stop)).await,
+            Verb::Csv => Box::pin(csv::run(variables, stop)).await,
         }
     })
 }

@@ -13,6 +13,11 @@ export interface Context {
   readonly architecture?: string;
   readonly tagPrefix?: string;
   readonly scanIntervalMinutes?: number;
+  /** Whether databases of RDS are backed up by snapshots, and the key that they are exported with. */
+  readonly snapshots: boolean;
+  readonly exportKeyArn?: string;
+  /** The bucket that CSV of the exports is written to, if it is wanted. */
+  readonly csvBucketName?: string;
   /** As they were given: the construct checks what they say. */
   readonly sources?: AutoDumpSource[];
 }
@@ -22,6 +27,7 @@ const SUBNET_ID = /^subnet-[0-9a-f]{8,17}$/;
 const ZONE = /^[a-z]{2,4}(-[a-z0-9]+)+[a-z0-9]$/;
 const BUCKET_NAME =
   /^(?!xn--|sthree-|amzn-s3-demo-)(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[0-9A-Za-z-]+$/;
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/;
 
 /** Reads the context, or throws an error that tells every value that is wrong, by name. */
@@ -43,19 +49,23 @@ export function readContext(node: Node): Context {
     vpcId: reader.text('vpcId', VPC_ID, 'a VPC id like vpc-0123456789abcdef0', true) ?? '',
     privateSubnetIds,
     availabilityZones,
-    bucketName: reader.text(
-      'bucketName',
-      BUCKET_NAME,
-      'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
-    ),
+    bucketName: reader.bucket('bucketName'),
     createReadOnlyUser: reader.truth('createReadOnlyUser'),
     image: reader.image('image'),
     verifyImage: reader.image('verifyImage'),
     architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
     tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
+    snapshots: reader.truth('snapshots'),
+    exportKeyArn: reader.key('exportKeyArn'),
+    csvBucketName: reader.bucket('csvBucketName'),
     sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
+  for (const name of ['exportKeyArn', 'csvBucketName'] as const) {
+    if (context[name] !== undefined && !context.snapshots) {
+      reader.problem(name, 'is for snapshots, which are not enabled: -c snapshots=true');
+    }
+  }
   reader.finish();
   return context;
 }
@@ -84,6 +94,22 @@ class Reader {
 
   image(name: string): string | undefined {
     return this.text(name, IMAGE, 'a reference to an image, like registry.example.com/dumper:1');
+  }
+
+  bucket(name: string): string | undefined {
+    return this.text(
+      name,
+      BUCKET_NAME,
+      'a legal name of an S3 bucket (3 to 63 lower-case letters, digits, dots and hyphens)',
+    );
+  }
+
+  key(name: string): string | undefined {
+    return this.text(
+      name,
+      KEY_ARN,
+      'the ARN of a KMS key, like arn:aws:kms:eu-central-1:111122223333:key/…',
+    );
   }
 
   /** A JSON array, or its elements with commas between them. */

@@ -3,15 +3,18 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { AutoDump } from '../index';
+import { AutoDump, AutoDumpSnapshots, ParquetToCsv, ParquetToCsvProps } from '../index';
 import { Context } from './context';
 
 /** A private repository of ECR: its account, its region, its name, and the tag or the digest. */
 const ECR_IMAGE =
   /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)(?::([^:@]+))?(?:@(sha256:[0-9a-f]+))?$/;
+
+type ConversionProps = Pick<ParquetToCsvProps, 'architecture' | 'image' | 'vpc'>;
 
 /** The stack of the deployable app: one AutoDump in a network that is there already. */
 export class AutoDumpStack extends Stack {
@@ -40,20 +43,52 @@ export class AutoDumpStack extends Stack {
       architecture,
       sources,
     } = context;
-    this.autoDump = new AutoDump(this, 'AutoDump', {
+    const common = {
       vpc,
-      bucketName,
-      tagPrefix,
-      sources,
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       image: this.findImage('ImageRepository', image),
+    };
+    this.autoDump = new AutoDump(this, 'AutoDump', {
+      ...common,
+      bucketName,
+      tagPrefix,
+      sources,
+      snapshots: this.snapshots(context),
       verifyImage: this.findImage('VerifyImageRepository', verifyImage),
       scanInterval:
         scanIntervalMinutes === undefined ? undefined : Duration.minutes(scanIntervalMinutes),
     });
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
+    if (context.csvBucketName !== undefined) this.convert(context.csvBucketName, common);
+  }
+
+  /** Makes CSV of what RDS exports. */
+  private convert(bucketName: string, common: ConversionProps): void {
+    const { bucket, exportKey } = this.autoDump;
+    // Nobody else sets what this bucket tells of, so no function of the CDK's is needed for it.
+    (bucket.node.defaultChild as CfnBucket).notificationConfiguration = {
+      eventBridgeConfiguration: { eventBridgeEnabled: true },
+    };
+    const { stateMachine } = new ParquetToCsv(this, 'Csv', {
+      ...common,
+      source: bucket,
+      sourcePrefix: 'rds/',
+      sourceKeys: exportKey && [exportKey],
+      enableEvents: false,
+      destination: Bucket.fromBucketName(this, 'CsvBucket', bucketName),
+    });
+    new CfnOutput(this, 'CsvStateMachineArn', {
+      description: 'One execution is one table, or one look at it',
+      value: stateMachine.stateMachineArn,
+    });
+  }
+
+  private snapshots({ exportKeyArn, snapshots }: Context): AutoDumpSnapshots | undefined {
+    if (!snapshots) return undefined;
+    if (exportKeyArn === undefined) return {};
+    return { exportKey: kms.Key.fromKeyArn(this, 'ExportKey', exportKeyArn) };
   }
 
   /** From ECR, the execution role must be allowed to pull; from elsewhere, no role of AWS helps. */
@@ -85,6 +120,7 @@ export class AutoDumpStack extends Stack {
       logGroup,
       scannerFunction,
       connections,
+      exportKey,
     } = this.autoDump;
     const output = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
@@ -107,13 +143,16 @@ export class AutoDumpStack extends Stack {
       'Let this one into your databases',
       connections.securityGroups[0].securityGroupId,
     );
+    if (exportKey) {
+      output('ExportKeyArn', 'What RDS encrypts exports of snapshots with', exportKey.keyArn);
+    }
   }
 
   private makeReadOnlyUser(): void {
     const user = new iam.User(this, 'ReadOnlyUser');
     this.autoDump.grantRead(user);
     const bucket = this.getLogicalId(this.autoDump.bucket.node.defaultChild as CfnBucket);
-    for (const prefix of ['postgres', 'dynamodb']) {
+    for (const prefix of ['postgres', 'dynamodb', 'rds']) {
       Validations.of(user).acknowledge({
         id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${prefix}/*]`,
         reason: 'The user is there to read all backups, whatever their names.',

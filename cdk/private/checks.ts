@@ -5,7 +5,8 @@ const TAG_PREFIX = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$/;
 /** A tag key has at most 128 characters; the longest that AutoDump knows needs 40 of them. */
 const TAG_PREFIX_LENGTH = 80;
 
-function reject(prop: string, value: unknown, rule: string): never {
+/** Says what is wrong with a prop, and what is allowed. */
+export function reject(prop: string, value: unknown, rule: string): never {
   throw new Error(`AutoDump: \`${prop}\` is ${JSON.stringify(value)}. ${rule}`);
 }
 
@@ -205,7 +206,8 @@ export function checkSourceRole(props: {
   }
 }
 
-function checkText(prop: string, value: unknown, pattern: RegExp, rule: string): void {
+/** Throws unless the value is a text that fits, or one that is only known at deployment. */
+export function checkText(prop: string, value: unknown, pattern: RegExp, rule: string): void {
   if (Token.isUnresolved(value)) return;
   if (typeof value !== 'string' || !pattern.test(value)) reject(prop, value, rule);
 }

@@ -3,7 +3,16 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { TABLE_EXPORT, TABLE_STATE, TABLES } from './layout';
+import {
+  SNAPSHOT_EXPORT,
+  SNAPSHOT_LISTS,
+  SNAPSHOT_MANIFEST,
+  SNAPSHOT_STATE,
+  SNAPSHOTS,
+  TABLE_EXPORT,
+  TABLE_STATE,
+  TABLES,
+} from './layout';
 import { allow } from './role';
 
 /** What a policy needs to know of the secrets that a job reads. */
@@ -82,6 +91,47 @@ export function continueTables(backups: BackupAccess): iam.PolicyStatement[] {
   ];
 }
 
+/** What the function of snapshots keeps of a run, and what RDS says of an export beside its data. */
+export function snapshotObjects(backups: BackupAccess, exportKey: kms.IKey): iam.PolicyStatement[] {
+  const [{ bucket, key }] = backups;
+  const own = [SNAPSHOT_STATE, SNAPSHOT_MANIFEST].map((pattern) => bucket.arnForObjects(pattern));
+  return [
+    allow(['s3:PutObject'], own),
+    allow(['s3:GetObject'], [...own, bucket.arnForObjects(SNAPSHOT_LISTS)]),
+    // As for the planner.
+    allow(['s3:ListBucket'], [bucket.bucketArn], {
+      StringLikeIfExists: { 's3:prefix': `${SNAPSHOTS}*` },
+    }),
+    ...useKeys([{ bucket, key }], ['kms:GenerateDataKey', 'kms:Decrypt']),
+    ...useKeys([{ bucket, key: exportKey }], ['kms:Decrypt']),
+  ];
+}
+
+/** What RDS asks for to export: what begins as it documents, as far as it concerns what it writes. */
+export function exportObjects(backups: BackupAccess): iam.PolicyStatement[] {
+  const [{ bucket, key }] = backups;
+  return [
+    allow(
+      [
+        's3:PutObject',
+        's3:PutObjectAcl',
+        's3:PutObjectTagging',
+        's3:GetObject',
+        's3:GetObjectAcl',
+        's3:GetObjectAttributes',
+        's3:GetObjectTagging',
+        's3:GetObjectVersion',
+        's3:DeleteObject',
+        's3:DeleteObjectTagging',
+        's3:DeleteObjectVersion',
+      ],
+      [bucket.arnForObjects(SNAPSHOT_EXPORT)],
+    ),
+    allow(['s3:ListBucket', 's3:GetBucketLocation'], [bucket.bucketArn]),
+    ...useKeys([{ bucket, key }], ['kms:GenerateDataKey', 'kms:Decrypt']),
+  ];
+}
+
 /**
  * Objects with a key that fits one of the patterns. The right to list has no condition on the prefix: with
  * one, S3 would answer to a read of a missing object that it is forbidden, not that it is missing.
@@ -105,7 +155,12 @@ function useKeys(backups: BackupAccess, actions: string[]): iam.PolicyStatement[
   return arns.size > 0 ? [viaService('s3', actions, [...arns])] : [];
 }
 
-function viaService(service: string, actions: string[], resources: string[]): iam.PolicyStatement {
+/** Actions on keys, and only through that service. */
+export function viaService(
+  service: string,
+  actions: string[],
+  resources: string[],
+): iam.PolicyStatement {
   const value = `${service}.${Aws.REGION}.amazonaws.com`;
   return allow(actions, resources, { StringEquals: { 'kms:ViaService': value } });
 }

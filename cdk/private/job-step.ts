@@ -26,8 +26,9 @@ export interface JobStepProps extends JobToRun {
   readonly field: string;
   /** Expressions. A job's name has letters, digits, `-` and `_`; the sizes are texts. */
   readonly jobName: string;
-  readonly vcpu: string;
-  readonly memory: string;
+  /** Those of the job's definition if they are not given. */
+  readonly vcpu?: string;
+  readonly memory?: string;
   readonly environment: { readonly [name: string]: string };
   /** The path of the number of its children, if it is an array job. */
   readonly arraySize?: string;
@@ -136,16 +137,19 @@ function parameters(props: JobStepProps): object {
     JobDefinition: props.jobDefinitionName,
     ...(props.arraySize ? { ArrayProperties: { 'Size.$': props.arraySize } } : {}),
     ContainerOverrides: {
-      ResourceRequirements: [
-        { Type: 'VCPU', 'Value.$': props.vcpu },
-        { Type: 'MEMORY', 'Value.$': props.memory },
-      ],
+      ...resources(props),
       Environment: Object.entries(props.environment).map(([Name, value]) => ({
         Name,
         'Value.$': value,
       })),
     },
   };
+}
+
+function resources({ memory, vcpu }: JobStepProps): object {
+  const given = Object.entries({ VCPU: vcpu, MEMORY: memory }).filter(([, value]) => value);
+  if (given.length === 0) return {};
+  return { ResourceRequirements: given.map(([Type, value]) => ({ Type, 'Value.$': value })) };
 }
 
 /** What Step Functions needs to run the jobs to their ends, and to stop them. */

@@ -25,10 +25,15 @@ export function hasPackageFile(...segments: string[]): boolean {
 
 /** What the functions are built from. In an installed package none of it is there. */
 const SOURCES = ['handlers', 'crates/core', 'crates/aws'];
+/** What one of them is built from besides. */
+const MORE_SOURCES: { readonly [zip: string]: readonly string[] | undefined } = {
+  'csv.zip': ['crates/dump', 'crates/parquet'],
+};
 
 /** Whether the file is older than the newest Rust source of the functions, if these are there. */
 export function isOlderThanSources(file: string, root = ROOT): boolean {
-  const times = SOURCES.flatMap((source) => changeTimes(path.join(root, source)));
+  const sources = [...SOURCES, ...(MORE_SOURCES[path.basename(file)] ?? [])];
+  const times = sources.flatMap((source) => changeTimes(path.join(root, source)));
   return Math.max(...times) > fs.statSync(file).mtimeMs;
 }
 

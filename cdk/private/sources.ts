@@ -2,6 +2,7 @@ import { Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
+import { Databases } from './databases';
 import { allow } from './role';
 import { Tables } from './tables';
 
@@ -21,10 +22,18 @@ export interface TableAccess {
 
 /** The tables of this account: in its own region, and in those of the sources without a role. */
 export function ownTables(scope: Construct, access: TableAccess): Tables {
-  const { sources, tableEncryptionKeys, tagPrefix } = access;
+  const { tableEncryptionKeys, tagPrefix } = access;
+  return new Tables(scope, { regions: ownRegions(scope, access), tableEncryptionKeys, tagPrefix });
+}
+
+/** The databases of RDS of this account, in the same regions. */
+export function ownDatabases(scope: Construct, access: TableAccess): Databases {
+  return new Databases(scope, ownRegions(scope, access));
+}
+
+function ownRegions(scope: Construct, { sources }: TableAccess): string[] {
   const more = sources.filter(({ roleArn }) => roleArn === undefined);
-  const regions = [Stack.of(scope).region, ...more.map(({ region }) => region)];
-  return new Tables(scope, { regions, tableEncryptionKeys, tagPrefix });
+  return [Stack.of(scope).region, ...more.map(({ region }) => region)];
 }
 
 /** The roles of the sources, each once. */

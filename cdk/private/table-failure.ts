@@ -8,7 +8,7 @@ import {
   TIMEOUT,
 } from './job-failure';
 
-const DESTINATION =
+export const DESTINATION =
   'The bucket could not be written or read. All retries were used up. Read the log; see that the bucket exists, and that AutoDump may use it and its key.';
 
 /** Of the job that makes the backup of a table, be it read by this job or by others before it. */

@@ -3,7 +3,8 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { JobStep, JobStepProps } from './job-step';
-import { failState, invoke } from './states';
+import { beginToLook, LONG_WAIT, lookAgain, looksIn } from './looks';
+import { failState, invoke, withCause } from './states';
 import { parallelFailures, PLANNER_FAILURES, PLANNER_FINAL, TABLE_FAILURES } from './table-failure';
 
 export interface TableStepsProps {
@@ -16,11 +17,7 @@ export interface TableStepsProps {
   readonly next: sfn.IChainable;
 }
 
-/** An export is looked at once a minute for two hours, and from then on more seldom. */
-const SHORT_LOOKS = 120;
-const SHORT_WAIT = Duration.minutes(1);
-const LEAST_LONG_WAIT = Duration.minutes(10);
-/** Each look is eleven events, and an execution has 25,000. */
+/** The most looks after the first ones: each is eleven events, and an execution has 25,000. */
 const LONG_LOOKS = 1500;
 /** How often the children of an array job may have to wait for the time of one whole job. */
 const TURNS = 10;
@@ -78,41 +75,31 @@ export class TableSteps extends Construct {
     return task;
   }
 
-  /** Looks at the export until it is complete. States cannot count but by the data. */
+  /** Looks at the export until it is complete. */
   private follow(next: sfn.IChainable): sfn.Pass {
-    const limit = Math.ceil(this.props.job.timeLimit.toMinutes({ integral: false }));
+    const limit = this.props.job.timeLimit;
+    const minutes = Math.ceil(limit.toMinutes({ integral: false }));
     const longWait = Duration.minutes(
-      Math.max(LEAST_LONG_WAIT.toMinutes(), Math.ceil(limit / LONG_LOOKS)),
+      Math.max(LONG_WAIT.toMinutes(), Math.ceil(minutes / LONG_LOOKS)),
     );
-    const most = SHORT_LOOKS + Math.ceil(limit / longWait.toMinutes());
-    const count = new sfn.Pass(this, 'Count the looks', {
-      parameters: { number: sfn.JsonPath.mathAdd(sfn.JsonPath.numberAt('$.looks.number'), 1) },
-      resultPath: '$.looks',
-    });
-    const wait = (name: string, time: Duration) =>
-      new sfn.Wait(this, name, { time: sfn.WaitTime.duration(time) }).next(count);
-    const short = wait('Wait for the export', SHORT_WAIT);
     const look = this.call('Look at the export', 'export', {
       action: 'follow',
       'resourceArn.$': '$.resourceArn',
       'exportArn.$': '$.plan.exportArn',
     });
-    count.next(look);
-    look.next(
-      new sfn.Choice(this, 'Export complete?')
-        .when(sfn.Condition.stringEquals('$.export.status', 'COMPLETED'), next)
-        .when(sfn.Condition.numberGreaterThanEquals('$.looks.number', most), this.endless(limit))
-        .when(
-          sfn.Condition.numberGreaterThanEquals('$.looks.number', SHORT_LOOKS),
-          wait('Wait longer for the export', longWait),
-        )
-        .otherwise(short),
-    );
-    const begin = new sfn.Pass(this, 'Begin to look', {
-      parameters: { number: 0 },
-      resultPath: '$.looks',
+    const wait = lookAgain(this, {
+      of: 'the export',
+      count: 'Count the looks',
+      question: 'Export complete?',
+      look,
+      done: sfn.Condition.stringEquals('$.export.status', 'COMPLETED'),
+      next,
+      most: looksIn(limit, longWait),
+      tooMany: this.endless(minutes),
+      longWait,
     });
-    begin.next(short);
+    const begin = beginToLook(this, 'Begin to look');
+    begin.next(wait);
     return begin;
   }
 
@@ -156,16 +143,6 @@ export class TableSteps extends Construct {
         'Nothing was backed up: the function that plans the backups of tables did not answer. See its log.',
       ),
     );
-    const noCause = new sfn.Pass(this, 'Note: the planner gave no cause', {
-      parameters: {
-        Error: sfn.JsonPath.stringAt('$.plannerError.Error'),
-        Cause: 'no cause was given.',
-      },
-      resultPath: '$.plannerError',
-    });
-    noCause.next(why);
-    return new sfn.Choice(this, 'Did the planner give a cause?')
-      .when(sfn.Condition.isNotPresent('$.plannerError.Cause'), noCause)
-      .otherwise(why);
+    return withCause(this, 'the planner', '$.plannerError', why);
   }
 }

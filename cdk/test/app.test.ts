@@ -18,6 +18,8 @@ const GOOD = {
 };
 const IMAGE = { image: 'registry.example.com/team/dumper@sha256:0f' };
 
+const KEY = 'arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
+
 const read = (context: object) => readContext(testApp({ ...context }).node);
 const synth = (context: object): Template => {
   const app = testApp({ ...FLAGS, 'aws:cdk:bundling-stacks': [], ...GOOD, ...IMAGE, ...context });
@@ -31,6 +33,7 @@ describe('the context', () => {
       privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
       availabilityZones: ['eu-central-1a', 'eu-central-1b'],
       createReadOnlyUser: false,
+      snapshots: false,
     });
   });
 
@@ -84,6 +87,11 @@ describe('the context', () => {
     ['sources', ['us-east-1'], 'a JSON list of objects'],
     ['sources', [null], 'a JSON list of objects'],
     ['sources', {}, 'a JSON list of objects'],
+    ['snapshots', 'on', 'true or false'],
+    ['exportKeyArn', 'alias/exports', 'the ARN of a KMS key'],
+    ['exportKeyArn', KEY, 'snapshots=true'],
+    ['csvBucketName', 'Csv', 'a legal name of an S3 bucket'],
+    ['csvBucketName', 'example-csv', 'snapshots=true'],
     ['scanIntervalMinutes', '0', 'a whole number'],
     ['scanIntervalMinutes', '1.5', 'a whole number'],
     ['scanIntervalMinutes', true, 'a whole number'],
@@ -198,6 +206,37 @@ describe('the stack', () => {
       'SecurityGroupId',
       'StateMachineArn',
     ]);
+  });
+
+  test('enables snapshots if it is told to, with a key of its own or the one that is given', () => {
+    const keyOf = (made: Template): string =>
+      resolve(made.findOutputs('ExportKeyArn').ExportKeyArn.Value);
+    expect(synth({ snapshots: 'false' }).findOutputs('ExportKeyArn')).toEqual({});
+    const own = synth({ snapshots: 'true' });
+    own.resourceCountIs('AWS::KMS::Key', 1);
+    expect(keyOf(own)).toMatch(/^<AutoDumpExportKey\w+\.Arn>$/);
+    const given = synth({ snapshots: true, exportKeyArn: KEY });
+    given.resourceCountIs('AWS::KMS::Key', 0);
+    expect(keyOf(given)).toBe(KEY);
+  });
+
+  test('makes CSV of exports, if it is told where', () => {
+    synth({ snapshots: true }).resourceCountIs('AWS::StepFunctions::StateMachine', 3);
+    const made = synth({ snapshots: true, csvBucketName: 'example-csv' });
+    made.resourceCountIs('AWS::StepFunctions::StateMachine', 4);
+    made.hasResourceProperties('AWS::S3::Bucket', {
+      NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
+    });
+    const settings = Object.values(made.findResources('AWS::Lambda::Function'))
+      .map((one) => one.Properties.Environment?.Variables?.AUTODUMP_CSV)
+      .filter((one) => one !== undefined);
+    expect(settings).toHaveLength(1);
+    expect(JSON.parse(resolve(settings[0]))).toMatchObject({
+      source: { prefix: 'rds/' },
+      layout: 'rds',
+      destination: { bucket: 'example-csv', prefix: '' },
+    });
+    made.hasOutput('CsvStateMachineArn', {});
   });
 
   test('looks nothing up and is bound to no account or region', () => {

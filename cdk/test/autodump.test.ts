@@ -114,13 +114,15 @@ describe('the functions', () => {
     )[0].Properties;
 
   test('have the environment of the contract, and no more', () => {
-    const made = template();
-    made.resourceCountIs('AWS::Lambda::Function', 3);
+    template().resourceCountIs('AWS::Lambda::Function', 3);
+    const made = template({ snapshots: {} });
+    made.resourceCountIs('AWS::Lambda::Function', 4);
     const names = (text: string): string[] =>
       Object.keys(byDescription(made, text).Environment.Variables).sort();
     expect(names('finds tagged secrets')).toEqual(environment.scanner.sort());
     expect(names('compares')).toEqual(environment.hash.sort());
     expect(names('plans')).toEqual(environment.planner.sort());
+    expect(names('prunes')).toEqual(environment.snapshots.sort());
   });
 
   test('of which the planner knows how many jobs run at once, and how long', () => {
@@ -141,11 +143,13 @@ describe('the functions', () => {
       }),
       encryptionKey: new kms.Key(stack, 'Key'),
       sources: [{ region: 'us-east-1' }],
+      snapshots: {},
     }));
     for (const [name, text] of [
       ['scanner', 'finds tagged secrets'],
       ['hash', 'compares'],
       ['planner', 'plans'],
+      ['snapshots', 'prunes'],
     ]) {
       const names = Object.keys(byDescription(made, text).Environment.Variables).sort();
       expect(names).toEqual([...environment[name], ...environment.optional[name]].sort());
@@ -252,7 +256,7 @@ describe('the events', () => {
 
   test('all go to the scanner as they are', () => {
     const made = rules(template());
-    expect(made).toHaveLength(4);
+    expect(made).toHaveLength(5);
     for (const { State, Targets } of made) {
       expect(State).toBe('ENABLED');
       expect(Targets).toEqual([
@@ -278,7 +282,7 @@ describe('the events', () => {
         source: ['aws.tag'],
         'detail-type': ['Tag Change on Resource'],
         detail: {
-          service: ['secretsmanager', 'dynamodb'],
+          service: ['secretsmanager', 'dynamodb', 'rds'],
           'changed-tag-keys': [{ prefix: 'backup:' }],
         },
       },
@@ -296,6 +300,21 @@ describe('the events', () => {
         detail: {
           eventSource: ['dynamodb.amazonaws.com'],
           eventName: ['CreateTable', 'TagResource', 'UntagResource', 'DeleteTable'],
+        },
+      },
+      {
+        source: ['aws.rds'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: {
+          eventSource: ['rds.amazonaws.com'],
+          eventName: [
+            'CreateDBInstance',
+            'CreateDBCluster',
+            'AddTagsToResource',
+            'RemoveTagsFromResource',
+            'DeleteDBInstance',
+            'DeleteDBCluster',
+          ],
         },
       },
     ]);

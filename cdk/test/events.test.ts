@@ -1,5 +1,6 @@
 import * as fs from 'fs';
 import * as path from 'path';
+import { matches } from './support/events';
 import { readJson, ROOT, template } from './support/stacks';
 
 interface Golden {
@@ -8,29 +9,12 @@ interface Golden {
   readonly rule: 'schedule' | 'tags' | 'cloudtrail' | null;
 }
 
-/** As EventBridge matches: every key of the pattern must be there, and one of its values fit. */
-function matches(pattern: any, event: any): boolean {
-  return Object.entries<any>(pattern).every(([key, expected]) => {
-    const value = event?.[key];
-    if (!Array.isArray(expected)) return value !== undefined && matches(expected, value);
-    const values = [value].flat();
-    return expected.some((one) => values.some((actual) => fits(one, actual)));
-  });
-}
-
-function fits(expected: any, actual: unknown): boolean {
-  if (typeof expected === 'string') return actual === expected;
-  if (Object.keys(expected).join() !== 'prefix') {
-    throw new Error('a matcher that is not known here');
-  }
-  return typeof actual === 'string' && actual.startsWith(expected.prefix);
-}
-
 const RULES: { [logicalId: string]: Golden['rule'] } = {
   Scan: 'schedule',
   TagChange: 'tags',
   SecretCall: 'cloudtrail',
   TableCall: 'cloudtrail',
+  DatabaseCall: 'cloudtrail',
 };
 
 const deliveredBy = (event: any): Golden['rule'][] =>
@@ -52,4 +36,38 @@ test.each(readJson('contract', 'events.json').events as Golden[])(
 test('the contract knows every event of its folder', () => {
   const listed = (readJson('contract', 'events.json').events as Golden[]).map(({ file }) => file);
   expect(listed.sort()).toEqual(fs.readdirSync(path.join(ROOT, 'contract', 'events')).sort());
+});
+
+/** What the trail says of a call of RDS that may concern a target. */
+const call = (eventName: string, source = 'rds'): object => ({
+  source: `aws.${source}`,
+  'detail-type': 'AWS API Call via CloudTrail',
+  detail: { eventSource: `${source}.amazonaws.com`, eventName },
+});
+
+test.each(['CreateDBInstance', 'CreateDBCluster', 'AddTagsToResource', 'DeleteDBCluster'])(
+  'a database of RDS: %s is delivered by: cloudtrail',
+  (name) => {
+    expect(deliveredBy(call(name))).toEqual(['cloudtrail']);
+  },
+);
+
+test.each(['CreateDBSnapshot', 'DeleteDBSnapshot', 'StartExportTask', 'ModifyDBInstance'])(
+  'what AutoDump calls itself, and what changes no tags, wakes nobody: %s',
+  (name) => {
+    expect(deliveredBy(call(name))).toEqual([]);
+  },
+);
+
+test('a change of tags of a database of RDS is delivered by: tags', () => {
+  const event = {
+    source: 'aws.tag',
+    'detail-type': 'Tag Change on Resource',
+    detail: {
+      service: 'rds',
+      'resource-type': 'db',
+      'changed-tag-keys': ['autodump:keep-snapshots'],
+    },
+  };
+  expect(deliveredBy(event)).toEqual(['tags']);
 });

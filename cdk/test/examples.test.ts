@@ -54,7 +54,8 @@ const folders = fs
   .map((entry) => entry.name);
 
 test.each(folders)('%s is synthesised, and stands in the list', (example) => {
-  synth(example).resourceCountIs('AWS::StepFunctions::StateMachine', 2);
+  const machines = example === 'parquet-to-csv' ? 1 : 2;
+  synth(example).resourceCountIs('AWS::StepFunctions::StateMachine', machines);
   const readme = fs.readFileSync(path.join(EXAMPLES, 'README.md'), 'utf8');
   expect(readme).toContain(`[${example}](${example}/app.ts)`);
 });
@@ -118,3 +119,31 @@ test('three-accounts: each role is the one that the sources name, and trusts the
   );
   expect(readers.map(({ Principal }: any) => Principal.AWS)).toEqual([sources[1].roleArn]);
 });
+
+test('parquet-to-csv: the alarms tell, the schema is there, and who reads gets the results alone', () => {
+  const stack = synth('parquet-to-csv');
+  const alarms = Object.values(stack.findResources('AWS::CloudWatch::Alarm'));
+  expect(alarms).toHaveLength(2);
+  for (const { Properties } of alarms) {
+    expect(Properties.AlarmActions.map(resolve)).toEqual([expect.stringMatching(/^<Alarms/)]);
+  }
+  const told = JSON.parse(functionOf(stack).AUTODUMP_CSV);
+  expect(told.schemas.key).toMatch(/\.json$/);
+  expect([told.layout, told.onBad, told.source.prefix]).toEqual(['plain', 'reject', 'lake/']);
+  const read = statements(stack).filter(({ role }) => role === 'Reader');
+  expect(read.flatMap(({ resources }) => resources).every((one) => one.startsWith('<Csv'))).toBe(
+    true,
+  );
+  const { Properties: job } = Object.values(stack.findResources('AWS::Batch::JobDefinition'))[0];
+  expect(job.ContainerProperties.NetworkConfiguration.AssignPublicIp).toBe('ENABLED');
+  stack.resourceCountIs('AWS::EC2::NatGateway', 0);
+});
+
+/** What the function of a ParquetToCsv is told. The stack may have functions of the CDK's own. */
+function functionOf(stack: Template): { [name: string]: string } {
+  const found = Object.values(stack.findResources('AWS::Lambda::Function'))
+    .map(({ Properties }) => Properties.Environment?.Variables ?? {})
+    .filter((variables) => 'AUTODUMP_CSV' in variables);
+  expect(found).toHaveLength(1);
+  return { AUTODUMP_CSV: resolve(found[0].AUTODUMP_CSV) };
+}

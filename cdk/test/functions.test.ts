@@ -100,6 +100,21 @@ describe('the sources of the functions', () => {
   });
 });
 
+test('the function of CSV is built from more sources', () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'autodump-'));
+  const write = (name: string, seconds: number): string => {
+    const file = path.join(root, name);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, '');
+    fs.utimesSync(file, seconds, seconds);
+    return file;
+  };
+  const [csv, hash] = ['csv.zip', 'hash.zip'].map((name) => write(name, 1000));
+  expect([csv, hash].map((zip) => files.isOlderThanSources(zip, root))).toEqual([false, false]);
+  write('crates/parquet/src/csv.rs', 1001);
+  expect([csv, hash].map((zip) => files.isOlderThanSources(zip, root))).toEqual([true, false]);
+});
+
 test('in a source checkout without zips, cargo-lambda-cdk builds', () => {
   packageHolds('handlers/Cargo.toml');
   const { fn, stack } = hash(lambda.Architecture.ARM_64);

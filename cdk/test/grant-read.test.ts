@@ -18,6 +18,7 @@ describe('grantRead', () => {
         [
           expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
           expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/rds\/\*$/),
         ],
       ],
       [
@@ -42,10 +43,13 @@ describe('grantRead', () => {
     expect(resources('s3:GetObject')).toEqual([
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/rds\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/postgres\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/dynamodb\/\*$/),
+      expect.stringMatching(/^<More\w+\.Arn>\/rds\/\*$/),
       'arn:<partition>:s3:::named/postgres/*',
       'arn:<partition>:s3:::named/dynamodb/*',
+      'arn:<partition>:s3:::named/rds/*',
     ]);
     expect(resources('s3:ListBucket')).toHaveLength(3);
     expect(resources('kms:Decrypt')).toEqual([
@@ -63,5 +67,17 @@ describe('grantRead', () => {
         bucket: new s3.Bucket(stack, 'Own', { encryptionKey: new kms.Key(stack, 'Key') }),
       })),
     ).toHaveLength(1);
+  });
+
+  test('gives the key of exports too, if there are any', () => {
+    const keys = (props: Parameters<typeof make>[0]) =>
+      granted(props)
+        .filter(({ actions }) => actions.includes('kms:Decrypt'))
+        .flatMap(({ resources }) => resources);
+    expect(keys({ snapshots: {} })).toEqual([
+      expect.stringMatching(/^<AutoDumpExportKey\w+\.Arn>$/),
+    ]);
+    const given = keys((stack) => ({ snapshots: { exportKey: new kms.Key(stack, 'Given') } }));
+    expect(given).toEqual([expect.stringMatching(/^<Given\w+\.Arn>$/)]);
   });
 });

@@ -3,9 +3,18 @@ import * as path from 'path';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib';
-import { AutoDumpSourceRole } from '../index';
+import { AutoDumpSourceRole, ParquetToCsv, TableSchemas } from '../index';
 import { Statement, statements, statementsOf } from './support/resolve';
-import { FLAGS, imageIsBuilt, make, ROOT, Template, template, testApp } from './support/stacks';
+import {
+  FLAGS,
+  imageIsBuilt,
+  make,
+  ROOT,
+  Template,
+  template,
+  testApp,
+  testVpc,
+} from './support/stacks';
 
 const IMPORTED_KEY =
   'arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
@@ -58,14 +67,26 @@ describe.each([
   test('are those in docs/iam.md, and no others', () => {
     // The built image lies in ECR, which needs the one permission that a registry's does not.
     imageIsBuilt(true);
-    const made = make({ image: undefined }, testApp(flags));
+    const made = make({ image: undefined, snapshots: {} }, testApp(flags));
     const source = new Stack(testApp(flags), 'Source');
     new AutoDumpSourceRole(source, 'AutoDumpSource', {
       trustedAccount: '111122223333',
       bucketName: 'example-backups',
       restore: true,
     });
-    const found = [made.stack, source].flatMap((stack) => wildcards(Template.fromStack(stack)));
+    const csv = new Stack(testApp(flags), 'Csv');
+    const bucket = (name: string): s3.IBucket => s3.Bucket.fromBucketName(csv, name, name);
+    new ParquetToCsv(csv, 'AutoDumpCsv', {
+      source: bucket('example-exports'),
+      sourcePrefix: '<source>/',
+      destination: bucket('example-results'),
+      destinationPrefix: '<results>/',
+      schemas: TableSchemas.fromBucket(bucket('example-rules'), '<schemas>/'),
+      vpc: testVpc(csv),
+    });
+    const found = [made.stack, source, csv].flatMap((stack) =>
+      wildcards(Template.fromStack(stack)),
+    );
     expect(documented().length).toBeGreaterThan(10);
     expect(sorted(found)).toEqual(sorted(documented()));
   });
@@ -82,6 +103,7 @@ test('every policy belongs to one role', () => {
     expect(policy.Properties.Roles).toHaveLength(1);
   }
   template().resourceCountIs('AWS::IAM::Role', 9);
+  template({ snapshots: {} }).resourceCountIs('AWS::IAM::Role', 13);
   for (const role of Object.values(template().findResources('AWS::IAM::Role'))) {
     expect(role.Properties).not.toHaveProperty('ManagedPolicyArns');
   }
@@ -228,13 +250,17 @@ test('only the jobs that need it may read the value of a secret', () => {
     'ScannerRole',
     'HashRole',
     'PlannerRole',
+    'SnapshotsRole',
+    'ExportRole',
     'StateMachineRole',
     'RestoreStateMachineRole',
+    'UndoStateMachineRole',
     'JobVerifyRole',
     'JobExecutionRole',
   ];
+  const made = template({ snapshots: {} });
   for (const role of without) {
-    const actions = statementsOf(template(), role).flatMap((statement) => statement.actions);
+    const actions = statementsOf(made, role).flatMap((statement) => statement.actions);
     expect(actions).not.toContain('secretsmanager:GetSecretValue');
   }
 });

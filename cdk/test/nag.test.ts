@@ -1,7 +1,8 @@
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import * as kms from 'aws-cdk-lib/aws-kms';
+import * as s3 from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { AutoDump, AutoDumpSourceRole } from '../index';
+import { AutoDump, AutoDumpSourceRole, ParquetToCsv, TableSchemas } from '../index';
 import { AutoDumpStack } from '../bin/stack';
 import { FLAGS, IMAGE, testApp, testVpc } from './support/stacks';
 
@@ -47,6 +48,15 @@ test('so is one with a key', () => {
   ).toEqual([]);
 });
 
+test('so is one with snapshots', () => {
+  expect(
+    findings((app) => {
+      const stack = new Stack(app, 'Test');
+      new AutoDump(stack, 'AutoDump', { vpc: testVpc(stack), image: IMAGE, snapshots: {} });
+    }),
+  ).toEqual([]);
+});
+
 test('so is one with sources, and the role of a source', () => {
   const source = { region: 'eu-west-1', roleArn: 'arn:aws:iam::222233334444:role/AutoDumpSource' };
   expect(
@@ -77,7 +87,29 @@ test('so is the app, with the read-only user', () => {
         privateSubnetIds: ['subnet-0123456789abcdef0'],
         availabilityZones: ['eu-central-1a'],
         createReadOnlyUser: true,
+        snapshots: true,
         image: 'registry.example.com/dumper:1',
+      });
+    }),
+  ).toEqual([]);
+});
+
+test('so is a ParquetToCsv, with jobs and without', () => {
+  expect(
+    findings((app) => {
+      const stack = new Stack(app, 'Test');
+      const bucket = (id: string): s3.IBucket =>
+        s3.Bucket.fromBucketName(stack, id, `example-${id}`);
+      const common = { source: bucket('source'), destination: bucket('results') };
+      new ParquetToCsv(stack, 'Alone', { ...common, enableEvents: false });
+      new ParquetToCsv(stack, 'WithJobs', {
+        ...common,
+        sourcePrefix: 'rds/',
+        sourceKeys: [new kms.Key(stack, 'Key', { enableKeyRotation: true })],
+        destinationPrefix: 'csv/',
+        schemas: TableSchemas.fromObjects({ 'shop/public.orders': {} }),
+        vpc: testVpc(stack),
+        image: IMAGE,
       });
     }),
   ).toEqual([]);

@@ -26,6 +26,8 @@ test('the package holds what it needs to be synthesised and deployed, and no sou
   const made = [
     'assets/x86_64/hash.zip',
     'assets/arm64/planner.zip',
+    'assets/x86_64/snapshots.zip',
+    'assets/arm64/csv.zip',
     'batch-image/bin/arm64/dumper',
     'dist/index.js',
   ];

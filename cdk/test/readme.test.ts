@@ -1,5 +1,6 @@
 import * as fs from 'fs';
 import * as path from 'path';
+import { conversion, conversionStates, withJobs } from './support/conversion';
 import { definition } from './support/state-machine';
 import { ROOT, template } from './support/stacks';
 
@@ -36,9 +37,14 @@ test('every state in which an execution fails stands in the document on errors',
     ]),
   );
   const classes = [...text.matchAll(/^\| (\w+) \| \d+ \|/gm)].map(([, name]) => name);
-  const made = template();
-  const fails = (['run', 'restore'] as const)
-    .flatMap((machine) => Object.entries<any>(definition(made, machine).States))
+  const [made, snapshots] = [template(), template({ snapshots: {} })];
+  const machines = [
+    ...(['run', 'restore'] as const).map((machine) => definition(made, machine)),
+    ...(['run', 'undo'] as const).map((machine) => definition(snapshots, machine)),
+    ...[{}, withJobs()].map((props) => conversionStates(conversion(props))),
+  ];
+  const fails = machines
+    .flatMap(({ States }) => Object.entries<any>(States))
     .filter(([, { Type }]) => Type === 'Fail');
   const general = (state: string): string =>
     classes.reduce((name, one) => name.replace(new RegExp(`\\b${one}\\b`), '<class>'), state);

@@ -22,19 +22,20 @@ const ROLES = SOURCES.flatMap(({ roleArn }) => roleArn ?? []);
 const variable: string = contract.variable;
 
 const TAKES_ROLES = ['ScannerRole', 'HashRole', 'PlannerRole', 'JobRole', 'JobRestoreRole'];
+const TAKES_ROLES_TOO = [...TAKES_ROLES, 'SnapshotsRole'];
 const assumed = (from: Template): Statement[] =>
   statements(from).filter(({ actions }) => actions.includes('sts:AssumeRole'));
 
 describe('sources', () => {
   test('are told to the functions and the jobs, as they are', () => {
-    const made = template({ sources: SOURCES });
+    const made = template({ sources: SOURCES, snapshots: {} });
     const functions = Object.values(made.findResources('AWS::Lambda::Function'));
     const told = [
       ...functions.map(({ Properties }) => Properties.Environment.Variables[variable] as string),
       jobEnvironment(made)[variable],
       jobEnvironment(made, 'restore')[variable],
     ];
-    expect(told).toHaveLength(5);
+    expect(told).toHaveLength(6);
     for (const text of told) expect(JSON.parse(text)).toEqual(SOURCES);
   });
 
@@ -100,10 +101,13 @@ describe('sources', () => {
 
   test('with roles: the programs that need it may take them, and no other role', () => {
     const found = assumed(
-      template({ sources: [...SOURCES, { ...SOURCES[1], region: 'us-west-2' }] }),
+      template({
+        sources: [...SOURCES, { ...SOURCES[1], region: 'us-west-2' }],
+        snapshots: {},
+      }),
     );
     expect(found.map(({ role }) => role).sort()).toEqual(
-      TAKES_ROLES.map((name) => `AutoDump${name}`).sort(),
+      TAKES_ROLES_TOO.map((name) => `AutoDump${name}`).sort(),
     );
     for (const { resources } of found) expect(resources).toEqual(ROLES);
     expect(assumed(template({ sources: [{ region: 'us-east-1' }] }))).toEqual([]);
@@ -122,6 +126,24 @@ describe('sources', () => {
     }
   });
 });
+
+test.each(['ScannerRole', 'HashRole', 'SnapshotsRole'])(
+  '%s finds the databases of RDS of the regions, and of no other',
+  (role) => {
+    const made = statementsOf(template({ sources: SOURCES, snapshots: {} }), role);
+    for (const [action, name] of [
+      ['rds:DescribeDBInstances', 'db'],
+      ['rds:DescribeDBClusters', 'cluster'],
+    ]) {
+      const found = made.filter(({ actions }) => actions.includes(action));
+      expect(found.map(({ resources }) => resources)).toEqual([
+        ['<region>', 'us-east-1'].map(
+          (region) => `arn:<partition>:rds:${region}:<account>:${name}:*`,
+        ),
+      ]);
+    }
+  },
+);
 
 describe('the bucket of sources with roles', () => {
   const policy = (from: Template): any[] =>

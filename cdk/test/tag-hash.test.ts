@@ -19,7 +19,7 @@ function tagHash(prefix: string, tags: { readonly [key: string]: string }): stri
   const names = Object.keys(tags)
     .filter((key) => key.startsWith(`${prefix}:`))
     .map((key) => key.slice(prefix.length + 1))
-    .filter((name) => !name.startsWith('last-') && name !== 'next-run')
+    .filter((name) => !/^(last|made)-/.test(name) && name !== 'next-run')
     .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   for (const name of names) {
     for (const text of [name, tags[`${prefix}:${name}`].trim()]) {

@@ -30,6 +30,8 @@ pub const DUMP_TIMEOUT: &str = "AUTODUMP_DUMP_TIMEOUT";
 pub const STATE_MACHINE_ARN: &str = "AUTODUMP_STATE_MACHINE_ARN";
 /// What AutoDump's tags begin with.
 pub const TAG_PREFIX: &str = "AUTODUMP_TAG_PREFIX";
+/// How many bytes of Parquet a table may have that the function itself converts.
+pub const CSV_FUNCTION_BYTES: &str = "AUTODUMP_CSV_FUNCTION_BYTES";
 
 /// Logs to standard output, a JSON object a line, at the level that Lambda's own setting
 /// `AWS_LAMBDA_LOG_LEVEL` asks for, else from INFO.
@@ -67,6 +69,18 @@ pub fn number(name: &str) -> Result<u32> {
     })
 }
 
+/// A setting that has to be there, and to be a number of bytes.
+pub fn bytes(name: &str) -> Result<u64> {
+    let text = setting(name)?;
+    text.trim().parse().map_err(|_| {
+        Error::new(
+            ErrorClass::Configuration,
+            format!("the environment variable {name} is {text:?}, not a number of bytes"),
+            "The construct sets it: deploy again",
+        )
+    })
+}
+
 /// A setting that need not be there.
 #[must_use]
 pub fn optional(name: &str) -> Option<String> {
@@ -78,9 +92,13 @@ pub fn optional(name: &str) -> Option<String> {
 pub fn store_options(bucket: &str) -> Options {
     let kms_key =
         optional(KMS_KEY_ARN).map(|key_arn| KmsKey { bucket: bucket.to_owned(), key_arn });
-    // Other servers than AWS have no names for buckets.
-    let path_style = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].into_iter().any(is_set);
-    Options { kms_key, path_style }
+    Options { kms_key, path_style: path_style() }
+}
+
+/// Whether buckets are addressed by path: other servers than AWS have no names for them.
+#[must_use]
+pub fn path_style() -> bool {
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].into_iter().any(is_set)
 }
 
 fn is_set(name: &str) -> bool {

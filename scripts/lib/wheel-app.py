@@ -10,7 +10,12 @@ import sys
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
-from cdk_autodump import AutoDump, AutoDumpSource, AutoDumpSourceRole
+from cdk_autodump import (
+    AutoDump,
+    AutoDumpSnapshots,
+    AutoDumpSource,
+    AutoDumpSourceRole,
+)
 
 out = pathlib.Path(sys.argv[1])
 app = cdk.App(outdir=str(out))
@@ -31,6 +36,7 @@ autodump = AutoDump(
     retention=cdk.Duration.days(14),
     tag_prefix="backup",
     sources=[AutoDumpSource(region="us-east-1")],
+    snapshots=AutoDumpSnapshots(),
 )
 AutoDumpSourceRole(
     stack,
@@ -57,9 +63,10 @@ app.synth()
 template = json.loads((out / "Wheel.template.json").read_text())
 kinds = [resource["Type"] for resource in template["Resources"].values()]
 for kind, count in {
-    "AWS::StepFunctions::StateMachine": 2,
+    "AWS::StepFunctions::StateMachine": 3,
     "AWS::Batch::JobDefinition": 3,
-    "AWS::Lambda::Function": 3,
+    "AWS::Lambda::Function": 4,
+    "AWS::KMS::Key": 1,
     "AWS::CloudWatch::Alarm": 1,
     "AWS::EC2::SecurityGroupIngress": 1,
 }.items():

@@ -1,4 +1,4 @@
-//! What the program is told, by name in `contract/environment.json`.
+//! What the program is told, by name in `contract/environment.json` and `contract/csv.json`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +7,7 @@ use autodump_aws::s3::{KmsKey, Options};
 use autodump_core::source::{self, Source};
 use autodump_core::{Error, ErrorClass, Result};
 
+pub(crate) mod csv;
 pub(crate) mod dump;
 pub(crate) mod restore;
 mod restore_options;
@@ -23,6 +24,7 @@ pub(crate) enum Verb {
     Dump,
     Verify,
     Restore,
+    Csv,
 }
 
 impl Verb {
@@ -32,9 +34,10 @@ impl Verb {
             None | Some("dump") => Ok(Self::Dump),
             Some("verify") => Ok(Self::Verify),
             Some("restore") => Ok(Self::Restore),
-            Some(other) => {
-                Err(wrong(format!("AUTODUMP_VERB is {other:?}; it is dump, verify or restore")))
-            }
+            Some("csv") => Ok(Self::Csv),
+            Some(other) => Err(wrong(format!(
+                "AUTODUMP_VERB is {other:?}; it is dump, verify, restore or csv"
+            ))),
         }
     }
 
@@ -44,6 +47,7 @@ impl Verb {
             Self::Dump => "dump",
             Self::Verify => "verification",
             Self::Restore => "restore",
+            Self::Csv => "conversion",
         }
     }
 }
@@ -132,7 +136,16 @@ mod tests {
     ) {
         let golden: serde_json::Value =
             serde_json::from_str(include_str!("../../../contract/environment.json")).unwrap();
-        let lists = golden[section].as_object().unwrap().values();
+        assert_names_of(&golden[section], variables, read);
+    }
+
+    /// The same with the section itself.
+    pub(super) fn assert_names_of<T>(
+        section: &serde_json::Value,
+        variables: &BTreeMap<&str, &str>,
+        read: impl FnOnce(&Variables<'_>) -> Result<T>,
+    ) {
+        let lists = section.as_object().unwrap().values();
         let names = lists.flat_map(|names| names.as_array().unwrap());
         let expected: BTreeSet<_> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
         let asked = RefCell::new(BTreeSet::new());
@@ -167,6 +180,7 @@ mod tests {
             ("dump", Verb::Dump),
             ("verify", Verb::Verify),
             ("restore", Verb::Restore),
+            ("csv", Verb::Csv),
         ] {
             let variables = BTreeMap::from([("AUTODUMP_VERB", value)]);
             assert_eq!(read(&variables, Verb::read).unwrap(), verb);
@@ -174,6 +188,6 @@ mod tests {
         assert_eq!(read(&BTreeMap::new(), Verb::read).unwrap(), Verb::Dump);
         let error = read(&BTreeMap::from([("AUTODUMP_VERB", "Dump")]), Verb::read).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration);
-        assert_eq!(error.what(), "AUTODUMP_VERB is \"Dump\"; it is dump, verify or restore");
+        assert_eq!(error.what(), "AUTODUMP_VERB is \"Dump\"; it is dump, verify, restore or csv");
     }
 }

@@ -91,9 +91,13 @@ export function jobEnvironment(
   return Object.fromEntries(Environment.map(({ Name, Value }: any) => [Name, resolve(Value)]));
 }
 
-const MACHINES = { run: /^AutoDumpStateMachine/, restore: /^AutoDumpRestoreStateMachine/ };
+const MACHINES = {
+  run: /^AutoDumpStateMachine/,
+  restore: /^AutoDumpRestoreStateMachine/,
+  undo: /^AutoDumpUndoStateMachine/,
+};
 
-/** The state machine of runs, or that of restores. */
+/** The state machine of runs, of restores, or of undoing. */
 export function stateMachine(from: Template, machine: keyof typeof MACHINES = 'run'): any {
   return oneOf(from, 'AWS::StepFunctions::StateMachine', MACHINES[machine]);
 }

@@ -3,7 +3,7 @@ import { resolve } from './resolve';
 import { stateMachine } from './stacks';
 
 /** The definition of a state machine, with every intrinsic function resolved to text. */
-export function definition(template: Template, machine: 'run' | 'restore' = 'run'): any {
+export function definition(template: Template, machine: 'run' | 'restore' | 'undo' = 'run'): any {
   return JSON.parse(resolve(stateMachine(template, machine).DefinitionString));
 }
 
@@ -183,7 +183,8 @@ function find(path: string, data: any): any {
   const [root, ...keys] = path.split('.');
   const start = root === '$$' ? EXECUTION : root === '$' ? data : undefined;
   if (start === undefined) throw new Error(`not a path: ${path}`);
-  return keys.reduce((value, key) => value?.[key], start);
+  const steps = keys.flatMap((key) => key.split(/[[\]]/).filter((step) => step !== ''));
+  return steps.reduce((value, key) => value?.[key], start);
 }
 
 function evaluate(expression: string, data: any): any {

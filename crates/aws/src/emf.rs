@@ -1,4 +1,4 @@
-//! Metrics of a scan as a log line in CloudWatch's embedded metric format. CloudWatch makes
+//! Metrics as a log line in CloudWatch's embedded metric format. CloudWatch makes
 //! metrics of it without a request.
 
 use autodump_core::scan::ScanReport;
@@ -16,14 +16,22 @@ pub const DIMENSION: &str = "Name";
 /// nothing. Alarms have to treat missing data as good.
 #[must_use]
 pub fn scanned(name: &str, report: &ScanReport, at: DateTime<Utc>) -> Option<Value> {
-    let values: Vec<(&str, u64)> = [
+    let values = [
         ("TargetsStarted", report.started),
         ("TargetsRejected", report.rejected),
         ("TargetsFailed", report.failed),
-    ]
-    .into_iter()
-    .filter(|(_, value)| *value > 0)
-    .collect();
+    ];
+    counted(name, &values, at)
+}
+
+/// The line for a table that was made into CSV; `None` where no row of it was rejected.
+#[must_use]
+pub fn converted(name: &str, rejects: u64, at: DateTime<Utc>) -> Option<Value> {
+    counted(name, &[("RowsRejected", rejects)], at)
+}
+
+fn counted(name: &str, values: &[(&str, u64)], at: DateTime<Utc>) -> Option<Value> {
+    let values: Vec<_> = values.iter().filter(|(_, value)| *value > 0).collect();
     if values.is_empty() {
         return None;
     }
@@ -39,7 +47,7 @@ pub fn scanned(name: &str, report: &ScanReport, at: DateTime<Utc>) -> Option<Val
         DIMENSION: name,
     });
     for (metric, value) in values {
-        line[metric] = value.into();
+        line[*metric] = (*value).into();
     }
     Some(line)
 }
@@ -75,9 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_that_changed_nothing_has_no_line() {
+    fn what_changed_nothing_has_no_line() {
         let report = ScanReport { already_there: 7, not_targets: 2, ..ScanReport::default() };
         assert_eq!(scanned("x", &report, DateTime::UNIX_EPOCH), None);
+        assert_eq!(converted("x", 0, DateTime::UNIX_EPOCH), None);
     }
 
     /// `contract/metrics.json` is also read by the construct, which hands the metrics out.
@@ -93,5 +102,9 @@ mod tests {
         assert_eq!(golden["scanner"], Value::Array(names));
         assert_eq!(golden["namespace"], directive["Namespace"]);
         assert_eq!(golden["dimension"], directive["Dimensions"][0][0]);
+        let line = converted("Stack/Csv", 2, DateTime::UNIX_EPOCH).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(golden["csv"], json!([directive["Metrics"][0]["Name"]]));
+        assert_eq!((&line["Name"], &line["RowsRejected"]), (&json!("Stack/Csv"), &json!(2)));
     }
 }

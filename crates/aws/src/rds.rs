@@ -26,7 +26,7 @@ mod instances;
 pub use self::databases::Databases;
 
 const REFUSED: &str =
-    "Let the function's role do it in RDS; the snapshots' names begin with autodump-";
+    "Let the role that asks do it in RDS; the snapshots' names begin with autodump-";
 const REJECTED: &str = "Correct what RDS names";
 
 /// The largest page that RDS gives.
@@ -182,6 +182,11 @@ const fn snapshot_type(maker: Maker) -> &'static str {
         Maker::Manual => "manual",
         Maker::Automated => "automated",
     }
+}
+
+/// RDS wants the type beside the name of a snapshot that it made by itself.
+fn type_of(name: &str) -> Option<String> {
+    name.starts_with("rds:").then(|| snapshot_type(Maker::Automated).to_owned())
 }
 
 fn tags(tags: Option<Vec<Tag>>) -> std::collections::BTreeMap<String, String> {

@@ -16,7 +16,9 @@ use crate::{backup, show};
 /// Stops a run: its execution and its jobs.
 ///
 /// Waits until the jobs have ended. What a run of a DynamoDB table has written is then removed,
-/// unless its backup is complete. The next run stays scheduled: to end these, remove the tag.
+/// unless its backup is complete. What a run of a database of RDS has made there, its export and
+/// the snapshot for it, AutoDump undoes by itself some minutes later. The next run stays scheduled:
+/// to end these, remove the tag.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The execution's ARN, as the console and `autodump status` show it.

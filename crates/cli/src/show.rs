@@ -161,6 +161,13 @@ pub(crate) fn cancelled(done: &Cancelled, json: bool) {
     } else if done.objects + done.uploads > 0 {
         println!("Removed: {} objects and {} uploads.", done.objects, done.uploads);
     }
+    if let Some(minutes) = done.undone_in_minutes {
+        println!(
+            "AutoDump cancels its export in RDS and deletes the snapshot made for it by itself, in \
+             about {minutes} minutes, or when RDS has made the snapshot. What was exported stays \
+             in the bucket: without a manifest it is no backup."
+        );
+    }
     if let Some(minutes) = done.again_in_minutes {
         println!(
             "It may have been at its planning, which goes on by itself: cancel it again in \

@@ -7,9 +7,11 @@ use std::time::SystemTime;
 
 use autodump_aws::batch::Batch;
 use autodump_aws::config;
+use autodump_aws::rds::Rds;
 use autodump_aws::runs::StepFunctions;
 use autodump_aws::s3::S3Store;
 use autodump_core::runs::RunStatus;
+use autodump_core::snapshot::progress::Progress as DatabaseProgress;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::status::{Asked, RunState, Status};
 use autodump_dump::table::progress::{ExportStatus, Progress, ScanProgress};
@@ -24,10 +26,11 @@ const VARIABLE: &str = "AUTODUMP_STATE_MACHINE_ARN";
 /// Shows the newest runs: what they wait for, how far they are, how they ended.
 ///
 /// Runs under way come first, then those that wait for their time, then those that have ended. Of
-/// a DynamoDB table's run it shows how much was read.
+/// a DynamoDB table's run it shows how much was read, of that of a database of RDS how far its
+/// snapshot or its export is.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The ARN or the name of a secret or table; else all.
+    /// The ARN or the name of a secret, table or database; else all.
     target: Option<String>,
     /// The ARN of AutoDump's state machine of backups.
     #[arg(long, value_name = "ARN", env = VARIABLE)]
@@ -77,7 +80,8 @@ pub(crate) async fn run(
     let (runs, jobs) = (StepFunctions::new(&config), Batch::new(&config));
     let store = S3Store::new(&config, backup::options());
     let now = SystemTime::now().into();
-    let status = Status::new(&runs, &jobs, &store, arguments.bucket, now);
+    let rds = Rds::new(&config);
+    let status = Status::new(&runs, &jobs, &store, &rds, arguments.bucket, now);
     let found = tokio::select! {
         found = status.run(&asked) => found?,
         () = stop => return Err(Error::new(
@@ -145,6 +149,15 @@ fn text(run: &RunState) -> String {
             line(&format!("export {status}: {files} data files, {bytes}"));
         }
     }
+    match &run.database {
+        None => {}
+        Some(DatabaseProgress::Snapshot { name, status }) => {
+            line(&format!("snapshot {name}: {status}"));
+        }
+        Some(DatabaseProgress::Export { task, status, percent }) => {
+            line(&format!("export {task}: {status}, {percent} %"));
+        }
+    }
     if let Some(problem) = &run.problem {
         line(&format!("how far it is, is not known: {problem}"));
     }
@@ -193,6 +206,7 @@ mod tests {
             cause: None,
             backup: None,
             progress: None,
+            database: None,
             problem: None,
         }
     }
@@ -262,5 +276,19 @@ mod tests {
         let export = ExportProgress { planned_at, status, files, bytes };
         let told = text(&RunState { progress: Some(Progress::Export(export)), ..state() });
         assert!(told.contains("  export in progress: 3 data files, 5.0 MB\n"), "{told}");
+        let (name, task) = ("autodump-orders-1".to_owned(), "autodump-orders-1".to_owned());
+        for (progress, says) in [
+            (
+                DatabaseProgress::Snapshot { name, status: "creating".to_owned() },
+                "  snapshot autodump-orders-1: creating\n",
+            ),
+            (
+                DatabaseProgress::Export { task, status: "in-progress", percent: 40 },
+                "  export autodump-orders-1: in-progress, 40 %\n",
+            ),
+        ] {
+            let told = text(&RunState { database: Some(progress), ..state() });
+            assert!(told.ends_with(says), "{told}");
+        }
     }
 }

@@ -264,6 +264,29 @@ fn the_backup_of_a_table_is_verified() {
 }
 
 #[test]
+fn what_is_of_rds_is_for_rds_to_restore() {
+    let manifest = include_bytes!("../../../contract/snapshot-manifest.json").to_vec();
+    let url = store(Objects::from([("/backups/run/manifest.json".to_owned(), manifest)]));
+    for arguments in [
+        &["restore", MANIFEST, "--to", "postgres://u@h/d"][..],
+        &["restore", MANIFEST],
+        &["verify", MANIFEST],
+    ] {
+        let done = autodump(&url, arguments);
+        let stderr = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(10), "{arguments:?}: {stderr}");
+        for says in [
+            "is the manifest of a snapshot of arn:aws:rds:eu-central-1:111122223333:db:orders",
+            "aws rds restore-db-instance-from-db-snapshot --region eu-central-1",
+            "ParquetToCsv",
+        ] {
+            assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+        }
+        assert!(done.stdout.is_empty());
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_one_of_configuration() {
     let nowhere = "http://127.0.0.1:1";
     for (arguments, says) in [

@@ -1,5 +1,5 @@
-//! `autodump status` as a program, against a server that speaks as Step Functions, Batch and S3
-//! do, so far as it asks.
+//! `autodump status` as a program, against a server that speaks as Step Functions, Batch, S3 and
+//! RDS do, so far as it asks.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,6 +12,10 @@ const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:Aut
 /// One with more ended executions than anybody looks at.
 const BUSY: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:Busy";
 const RUN: &str = "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:by-hand";
+/// One that backs up a database of RDS.
+const OF_RDS: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:OfRds";
+const RDS_RUN: &str = "arn:aws:states:eu-central-1:111122223333:execution:OfRds:by-hand";
+const DATABASE: &str = "arn:aws:rds:eu-central-1:111122223333:db:orders";
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
 
 /// Serves the answers of one run of a table that is under way, and not yet planned.
@@ -49,7 +53,12 @@ fn serve(connection: &TcpStream) {
     from.read_exact(&mut body).unwrap();
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let target = header("x-amz-target").unwrap_or_default();
-    let body = answer(&head[0], target.rsplit('.').next().unwrap(), &asked);
+    let form = String::from_utf8_lossy(&body);
+    let body = if form.starts_with("Action=") {
+        rds(&form)
+    } else {
+        answer(&head[0], target.rsplit('.').next().unwrap(), &asked)
+    };
     let mut to = connection;
     let _ = write!(
         to,
@@ -58,8 +67,23 @@ fn serve(connection: &TcpStream) {
     );
 }
 
+/// One export, whatever its name.
+fn rds(form: &str) -> String {
+    assert!(form.starts_with("Action=DescribeExportTasks&"), "{form}");
+    let name = form.split("ExportTaskIdentifier=").nth(1).unwrap().split('&').next().unwrap();
+    format!(
+        "<DescribeExportTasksResponse><DescribeExportTasksResult><ExportTasks><ExportTask>\
+         <ExportTaskIdentifier>{name}</ExportTaskIdentifier><Status>IN_PROGRESS</Status>\
+         <SourceArn>arn:of-snapshot</SourceArn><PercentProgress>40</PercentProgress>\
+         <KmsKeyId>arn:key</KmsKeyId></ExportTask></ExportTasks></DescribeExportTasksResult>\
+         </DescribeExportTasksResponse>"
+    )
+}
+
 fn answer(request: &str, operation: &str, asked: &Value) -> String {
-    let run = json!({"executionArn": RUN, "stateMachineArn": MACHINE, "name": "by-hand",
+    let of_rds = asked["stateMachineArn"] == OF_RDS || asked["executionArn"] == RDS_RUN;
+    let run = if of_rds { RDS_RUN } else { RUN };
+    let run = json!({"executionArn": run, "stateMachineArn": MACHINE, "name": "by-hand",
         "status": "RUNNING", "startDate": 1_700_000_000});
     match operation {
         "ListExecutions" => {
@@ -76,7 +100,7 @@ fn answer(request: &str, operation: &str, asked: &Value) -> String {
         "DescribeExecution" => {
             let golden = include_str!("../../../contract/execution-input.json");
             let mut input: Value = serde_json::from_str(golden).unwrap();
-            input["input"]["resourceArn"] = TABLE.into();
+            input["input"]["resourceArn"] = if of_rds { DATABASE } else { TABLE }.into();
             input["input"]["when"] = "2023-11-22T08:00:00Z".into();
             let mut run = run;
             run["input"] = input["input"].to_string().into();
@@ -136,6 +160,20 @@ fn a_run_under_way_is_shown_in_lines_and_as_json() {
     assert!(told["run"].get("problem").is_none(), "{told}");
     let shown = status(&url, &["customers"]);
     assert_eq!(text(&shown.stdout), "There are no such runs.\n");
+}
+
+#[test]
+fn the_export_of_a_database_is_shown() {
+    let url = server();
+    let shown = status(&url, &["orders", "--state-machine", OF_RDS]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let told = text(&shown.stdout);
+    assert!(told.contains(&format!("  of {DATABASE}\n  {RDS_RUN}\n  export autodump-orders-")));
+    assert!(told.ends_with(": in-progress, 40 %\n"), "{told}");
+    let shown = status(&url, &["--state-machine", OF_RDS, "--json"]);
+    let told: Value = serde_json::from_str(text(&shown.stdout).trim_end()).unwrap();
+    let database = &told["run"]["database"];
+    assert_eq!((&database["step"], &database["percent"]), (&json!("export"), &json!(40)));
 }
 
 #[test]

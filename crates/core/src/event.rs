@@ -10,19 +10,30 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, ErrorClass, Result};
+use crate::snapshot::arn::{DatabaseArn, Form};
 use crate::table::arn::TableArn;
 use crate::tags::{Kind, TagPrefix};
 
 const ACCEPTED: &str = "Send {} or an EventBridge \"Scheduled Event\" to scan all targets; \
      {\"resourceArn\": \"…\"}, with \"after\" or without, to start the next run of one; or the \
      EventBridge events \"Tag Change on Resource\" of aws.tag and \"AWS API Call via CloudTrail\" \
-     of aws.secretsmanager and aws.dynamodb";
+     of aws.secretsmanager, aws.dynamodb and aws.rds";
 
 /// The calls after which a secret may be configured otherwise than before.
 const CALLS: [&str; 4] = ["CreateSecret", "TagResource", "UntagResource", "DeleteSecret"];
 
 /// And those after which a table may be.
 const TABLE_CALLS: [&str; 4] = ["CreateTable", "TagResource", "UntagResource", "DeleteTable"];
+
+/// And those after which a database of RDS may be.
+const DATABASE_CALLS: [&str; 6] = [
+    "CreateDBInstance",
+    "CreateDBCluster",
+    "AddTagsToResource",
+    "RemoveTagsFromResource",
+    "DeleteDBInstance",
+    "DeleteDBCluster",
+];
 
 /// What is to be scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +66,7 @@ impl ScanRequest {
                 api_call(prefix, event, &SECRETS)
             }
             ("aws.dynamodb", "AWS API Call via CloudTrail") => api_call(prefix, event, &TABLES),
+            ("aws.rds", "AWS API Call via CloudTrail") => api_call(prefix, event, &DATABASES),
             ("", "") => direct(event),
             (source, detail_type) => Err(not_accepted(&format!(
                 "with source {source:?} and detail-type {detail_type:?}"
@@ -105,8 +117,7 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
         return Err(not_accepted("of aws.tag without a resource"));
     };
     if Kind::of(resource).is_none() {
-        let reason = format!("{resource} is neither a secret nor a table nor a database");
-        return Ok(ScanRequest::ignored(reason));
+        return Ok(ScanRequest::ignored(no_target(resource)));
     }
     if !any_configures(prefix, &keys) {
         return Ok(ScanRequest::ignored(none_of_ours(prefix, resource)));
@@ -117,15 +128,16 @@ fn tag_change(prefix: &TagPrefix, event: &Value) -> Result<ScanRequest> {
 /// What is known of a service's calls.
 struct Trail {
     /// Those after which a target may be configured otherwise than before.
-    calls: [&'static str; 4],
+    calls: &'static [&'static str],
     /// The target of one.
     target: fn(&Value) -> Option<String>,
     noun: &'static str,
 }
 
 const SECRETS: Trail =
-    Trail { calls: CALLS, target: |detail| secret_of(detail).map(str::to_owned), noun: "secret" };
-const TABLES: Trail = Trail { calls: TABLE_CALLS, target: table_of, noun: "table" };
+    Trail { calls: &CALLS, target: |detail| secret_of(detail).map(str::to_owned), noun: "secret" };
+const TABLES: Trail = Trail { calls: &TABLE_CALLS, target: table_of, noun: "table" };
+const DATABASES: Trail = Trail { calls: &DATABASE_CALLS, target: database_of, noun: "database" };
 
 fn api_call(prefix: &TagPrefix, event: &Value, trail: &Trail) -> Result<ScanRequest> {
     let detail = &event["detail"];
@@ -140,6 +152,10 @@ fn api_call(prefix: &TagPrefix, event: &Value, trail: &Trail) -> Result<ScanRequ
         let noun = trail.noun;
         return Err(not_accepted(&format!("of CloudTrail for {call} that names no {noun}")));
     };
+    // Of RDS much else is tagged by the same call: snapshots, groups, proxies.
+    if resource.split(':').nth(2) == Some("rds") && Kind::of(&resource).is_none() {
+        return Ok(ScanRequest::ignored(no_target(&resource)));
+    }
     match tag_keys_of(detail) {
         Some(keys) if !any_configures(prefix, &keys) => {
             Ok(ScanRequest::ignored(none_of_ours(prefix, &resource)))
@@ -173,15 +189,40 @@ fn table_of(detail: &Value) -> Option<String> {
     if let Some(arn) = known.flat_map(str::parse::<TableArn>).next() {
         return Some(arn.to_string());
     }
+    let (partition, region, account) = place_of(detail)?;
+    let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", named?);
+    arn.parse::<TableArn>().ok().map(|arn| arn.to_string())
+}
+
+/// The ARN of what a call of RDS is about: as the caller named it, or from the answer, or made of
+/// its identifier and where the call was made.
+fn database_of(detail: &Value) -> Option<String> {
+    let (request, answer) = (&detail["requestParameters"], &detail["responseElements"]);
+    let known = [&request["resourceName"], &answer["dBInstanceArn"], &answer["dBClusterArn"]];
+    if let Some(arn) = known.into_iter().filter_map(Value::as_str).find(|arn| !arn.is_empty()) {
+        return Some(arn.to_owned());
+    }
+    // An instance of a cluster is created with the names of both.
+    let named = [("dBInstanceIdentifier", Form::Instance), ("dBClusterIdentifier", Form::Cluster)];
+    let (name, form) =
+        named.into_iter().find_map(|(key, form)| Some((request[key].as_str()?, form)))?;
+    let (partition, region, account) = place_of(detail)?;
+    let (partition, region, account) =
+        (partition.to_owned(), region.to_owned(), account.to_owned());
+    // RDS keeps identifiers in small letters, however they were written.
+    let arn = DatabaseArn { partition, region, account, form, name: name.to_ascii_lowercase() };
+    arn.to_string().parse::<DatabaseArn>().ok().map(|arn| arn.to_string())
+}
+
+/// The partition, the region and the account in which a call was made.
+fn place_of(detail: &Value) -> Option<(&str, &str, &str)> {
     let region = detail["awsRegion"].as_str()?;
     let partition = match region.split('-').next() {
         Some("cn") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };
-    let account = detail["recipientAccountId"].as_str()?;
-    let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", named?);
-    arn.parse::<TableArn>().ok().map(|arn| arn.to_string())
+    Some((partition, region, detail["recipientAccountId"].as_str()?))
 }
 
 /// The keys that a call sets or removes, where the trail shows them.
@@ -201,6 +242,10 @@ fn strings(list: &Value) -> Option<Vec<&str>> {
 fn any_configures(prefix: &TagPrefix, keys: &[&str]) -> bool {
     let tags: BTreeMap<_, _> = keys.iter().map(|key| ((*key).to_owned(), String::new())).collect();
     prefix.configuration(&tags).next().is_some()
+}
+
+fn no_target(resource: &str) -> String {
+    format!("{resource} is neither a secret nor a table nor a database")
 }
 
 fn none_of_ours(prefix: &TagPrefix, resource: &str) -> String {

@@ -83,6 +83,27 @@ fn a_table_that_is_named_alone_is_where_the_call_was_made() {
 }
 
 #[test]
+fn a_database_that_is_named_alone_is_where_the_call_was_made() {
+    let name = |key: &str| json!({key: "Orders-1"});
+    let both = json!({"dBInstanceIdentifier": "Orders-1", "dBClusterIdentifier": "shop"});
+    for (call, request, resource) in [
+        ("DeleteDBInstance", name("dBInstanceIdentifier"), "db:orders-1"),
+        ("DeleteDBCluster", name("dBClusterIdentifier"), "cluster:orders-1"),
+        ("CreateDBInstance", both, "db:orders-1"),
+    ] {
+        let event = json!({
+            "source": "aws.rds", "detail-type": "AWS API Call via CloudTrail",
+            "detail": {
+                "eventName": call, "awsRegion": "cn-north-1",
+                "recipientAccountId": "111122223333", "requestParameters": request
+            }
+        });
+        let arn = format!("arn:aws-cn:rds:cn-north-1:111122223333:{resource}");
+        assert_eq!(parse(&event).unwrap(), ScanRequest::one(&arn));
+    }
+}
+
+#[test]
 fn a_call_whose_tags_the_trail_does_not_show_is_looked_at() {
     for request in [
         json!({"secretId": "x"}),
@@ -114,12 +135,17 @@ fn broken_forms_are_errors_that_say_what_is_missing() {
         "source": "aws.dynamodb", "detail-type": "AWS API Call via CloudTrail",
         "detail": {"eventName": "DeleteTable", "requestParameters": {"tableName": "orders"}}
     });
+    let database = json!({
+        "source": "aws.rds", "detail-type": "AWS API Call via CloudTrail",
+        "detail": {"eventName": "DeleteDBInstance", "requestParameters": {}}
+    });
     for (event, part) in [
         (tag(json!([]), keys.clone()), "without a resource"),
         (tag(json!([""]), keys), "without a resource"),
         (tag(json!(["arn:x"]), json!({})), "without detail.changed-tag-keys"),
         (trail, "for DeleteSecret that names no secret"),
         (table, "for DeleteTable that names no table"),
+        (database, "for DeleteDBInstance that names no database"),
         (json!(null), "that is no JSON object"),
         (json!([{}]), "that is no JSON object"),
         (json!({"resourceArn": " "}), "empty \"resourceArn\""),
@@ -159,6 +185,12 @@ fn any_json() -> impl Strategy<Value = Value> {
             "aws.events",
             "aws.secretsmanager",
             "aws.dynamodb",
+            "aws.rds",
+            "resourceName",
+            "dBInstanceArn",
+            "dBClusterIdentifier",
+            "awsRegion",
+            "recipientAccountId",
             "tableName",
             "tableDescription",
             "tableArn",
@@ -194,8 +226,9 @@ fn half_known() -> impl Strategy<Value = Value> {
         ("aws.tag", "Tag Change on Resource"),
         ("aws.secretsmanager", "AWS API Call via CloudTrail"),
         ("aws.dynamodb", "AWS API Call via CloudTrail"),
+        ("aws.rds", "AWS API Call via CloudTrail"),
     ]);
-    let call = prop::sample::select([CALLS, TABLE_CALLS].concat());
+    let call = prop::sample::select([&CALLS[..], &TABLE_CALLS, &DATABASE_CALLS].concat());
     (kind, call, any_json(), any_json(), any_json()).prop_map(|(kind, call, a, b, c)| {
         json!({
             "source": kind.0, "detail-type": kind.1, "resources": a,

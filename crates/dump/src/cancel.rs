@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use crate::run_of::{Machine, RunOf};
+use crate::run_of::{Machine, Of, RunOf};
 use crate::sweep::sweep;
 
 /// How long jobs are waited for: they get a minute to end by themselves before they are killed.
@@ -25,6 +25,10 @@ const JOBS: [&str; 4] = ["", "-read", "-verify", "-replica"];
 /// How long a planner may go on after its execution was stopped: the timeout of its function, in
 /// `cdk/functions.ts`.
 const PLANNING: TimeDelta = TimeDelta::minutes(15);
+
+/// How long it takes until what a stopped run has made in RDS is undone: a call that still runs has
+/// to end first (`cdk/undo-state-machine.ts`).
+const UNDOING_MINUTES: u64 = 20;
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +47,10 @@ pub struct Cancelled {
     /// The run may have been at its planning, which nobody can stop: it may still write a plan, or
     /// begin an export. After so many minutes it has ended, and cancelling again removes that.
     pub again_in_minutes: Option<u64>,
+    /// What the run of a database has made in RDS is undone by AutoDump itself: in about so many
+    /// minutes, or when RDS lets go of a snapshot that it is still making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone_in_minutes: Option<u64>,
 }
 
 /// What an execution is, and who reaches it.
@@ -68,7 +76,8 @@ where
 {
     /// Stops the execution with this ARN, ends its jobs, and waits until they have ended. What a
     /// run of a table has written is then removed, unless it has a manifest and so is a backup.
-    /// It may be called again, also for an execution that has ended.
+    /// What the run of a database has made in RDS is not waited for: it is undone later, and what
+    /// was exported stays. It may be called again, also for an execution that has ended.
     ///
     /// All that is read is read once before anything is done, so that a right to read that is
     /// missing is an error of class [`ErrorClass::Credentials`], and the run goes on as it was.
@@ -80,15 +89,13 @@ where
         let before = self.jobs_of(&machine.queues, &run.name).await?;
         let mut alive = self.described(&before).await?;
         // A dumper of a database aborts its uploads itself when it is told to end.
-        let bucket = match (&of.directory, &self.bucket) {
-            (None, _) => None,
-            (Some(_), Some(bucket)) => Some(bucket.clone()),
-            (Some(_), None) => Some(machine.bucket(self.jobs).await?),
+        let bucket = match (&of.of, &self.bucket) {
+            (Of::Secret, _) => None,
+            (_, Some(bucket)) => Some(bucket.clone()),
+            (_, None) => Some(machine.bucket(self.jobs).await?),
         };
-        let place = bucket.as_deref().zip(of.directory.as_deref());
-        if let Some((bucket, directory)) = place {
-            self.store.page(bucket, directory, None).await?;
-            self.store.unfinished(bucket, directory).await?;
+        if let Some(bucket) = &bucket {
+            self.readable(bucket, &of.of).await?;
         }
         let mut done = Cancelled::default();
         if run.status == RunStatus::Running {
@@ -101,14 +108,55 @@ where
         jobs.retain(|job| !job.ended && alive.iter().all(|known| known.id != job.id));
         alive.extend(jobs);
         done.jobs = self.end_jobs(alive).await?;
-        if let Some((bucket, directory)) = place {
-            let plan = format!("{directory}{}", below::PLAN);
-            if !was_planned && !exists(self.store, bucket, &plan).await? {
-                done.again_in_minutes = self.planning(&run, of.start);
-            }
-            self.clean(bucket, directory, &mut done).await?;
+        if let Some(bucket) = &bucket {
+            self.left(bucket, &of, &run, was_planned, &mut done).await?;
         }
         Ok(done)
+    }
+
+    /// Reads what is read later, to no other end.
+    async fn readable(&self, bucket: &str, of: &Of) -> Result<()> {
+        match of {
+            Of::Secret => {}
+            Of::Table(directory) => {
+                self.store.page(bucket, directory, None).await?;
+                self.store.unfinished(bucket, directory).await?;
+            }
+            Of::Database(run) => {
+                self.store.page(bucket, &run.directory(), None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to what a run that has ended left.
+    async fn left(
+        &self,
+        bucket: &str,
+        of: &RunOf,
+        run: &Run,
+        was_planned: bool,
+        done: &mut Cancelled,
+    ) -> Result<()> {
+        match &of.of {
+            Of::Secret => {}
+            Of::Table(directory) => {
+                let plan = format!("{directory}{}", below::PLAN);
+                if !was_planned && !exists(self.store, bucket, &plan).await? {
+                    done.again_in_minutes = self.planning(run, of.start);
+                }
+                self.clean(bucket, directory, done).await?;
+            }
+            Of::Database(snapshot) => {
+                let manifest = format!("{}{}", snapshot.directory(), layout::MANIFEST);
+                if exists(self.store, bucket, &manifest).await? {
+                    done.backup = Some(format!("s3://{bucket}/{manifest}"));
+                } else if done.stopped && of.start <= self.now {
+                    done.undone_in_minutes = Some(UNDOING_MINUTES);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many minutes the planning of a run may still take that has neither a plan nor a job.

@@ -4,6 +4,7 @@ use autodump_core::execution::ExecutionInput;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{ObjectLocation, ObjectStore};
 use autodump_core::runs::{Run, RunJob, RunPage};
+use autodump_core::snapshot::run::Run as SnapshotRun;
 use autodump_core::table::planner;
 use autodump_core::tags::Size;
 use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
@@ -13,6 +14,7 @@ use serde_json::json;
 use super::*;
 
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+const DATABASE: &str = "arn:aws:rds:eu-central-1:111122223333:db:orders";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
 const RUN: &str = "arn:aws:states:eu-central-1:111122223333:execution:AutoDump:orders-1";
 const START: &str = "2026-11-22T08:00:00Z";
@@ -149,6 +151,7 @@ async fn a_run_is_stopped_and_nothing_of_it_is_left() {
             objects: 2,
             backup: None,
             again_in_minutes: None,
+            undone_in_minutes: None,
         }
     );
     assert_eq!(store.keys(), ["dynamodb/other/manifest.json"]);
@@ -187,6 +190,44 @@ async fn jobs_of_another_run_whose_name_begins_alike_go_on() {
     assert_eq!(done.jobs, ["orders-1-read"]);
     let calls = world.done.lock().unwrap().clone();
     assert_eq!(calls, [format!("stop {RUN}"), "terminate id of orders-1-read".to_owned()]);
+}
+
+/// The state machine undoes it: whoever removed objects here would do so while RDS still writes.
+#[tokio::test(start_paused = true)]
+async fn what_a_run_of_rds_made_is_undone_later() {
+    let run = SnapshotRun {
+        resource_arn: DATABASE.to_owned(),
+        start: START.parse().unwrap(),
+        execution_arn: RUN.to_owned(),
+    };
+    let at = |name: &str| ObjectLocation {
+        bucket: "backups".to_owned(),
+        key: format!("{}{name}", run.directory()),
+    };
+    let world = World { jobs: vec![], ..World::new(DATABASE, RunStatus::Running) };
+    let store = MemoryStore::default();
+    store.put(&at("state/plan.json"), "{}");
+    store.put(&at("export/x/part.gz.parquet"), "x");
+    let done = cancel(&world, &store).await.unwrap();
+    assert_eq!(
+        done,
+        Cancelled { stopped: true, undone_in_minutes: Some(20), ..Cancelled::default() }
+    );
+    assert_eq!(store.keys().len(), 2);
+    // One that waits for its time has made nothing yet.
+    let (runs, jobs, now) = (&world, &world, "2026-11-22T07:59:00Z".parse().unwrap());
+    let early = Cancel { runs, jobs, store: &store, bucket: None, now }.run(RUN).await.unwrap();
+    assert_eq!(early, Cancelled { stopped: true, ..Cancelled::default() });
+    // With a manifest it is a backup, of which nothing is undone.
+    store.put(&at("manifest.json"), "{}");
+    let done = cancel(&world, &store).await.unwrap();
+    assert_eq!(done.backup, Some(format!("s3://backups/{}", at("manifest.json").key)));
+    assert_eq!(done.undone_in_minutes, None);
+    // A right that is missing is found before the execution is stopped.
+    let world = World::new(DATABASE, RunStatus::Running);
+    let store = FaultyStore::new(store, vec![Fault::nth(Call::List, 1)]);
+    cancel(&world, &store).await.unwrap_err();
+    assert!(world.done.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

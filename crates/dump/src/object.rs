@@ -2,6 +2,7 @@
 
 use autodump_core::manifest::Manifest;
 use autodump_core::ports::{Content, ObjectLocation, ObjectReader};
+use autodump_core::snapshot::manifest::{ENGINE as RDS, SnapshotManifest};
 use autodump_core::table::manifest::{ENGINE, TableManifest};
 use autodump_core::{Error, ErrorClass, Result};
 use serde_json::Value;
@@ -21,7 +22,8 @@ pub enum AnyManifest {
 }
 
 /// Reads a manifest. One that is not there, cannot be read or has an unknown version is an
-/// error of class [`ErrorClass::Verification`].
+/// error of class [`ErrorClass::Verification`]. That of a snapshot of RDS is one of class
+/// [`ErrorClass::Configuration`], which says what restores it: only RDS does.
 pub async fn read_any_manifest<R: ObjectReader>(
     reader: &R,
     location: &ObjectLocation,
@@ -41,12 +43,35 @@ pub async fn read_any_manifest<R: ObjectReader>(
         }
         None => return Err(broken(format!("the manifest {uri} has no version"))),
     }
+    if value["engine"]["name"] == RDS {
+        let manifest = serde_json::from_value(value).ok();
+        return Err(of_rds(&uri, manifest.as_ref()));
+    }
     let read = if value["engine"]["name"] == ENGINE {
         serde_json::from_value(value).map(|manifest| AnyManifest::Table(Box::new(manifest)))
     } else {
         serde_json::from_value(value).map(|manifest| AnyManifest::Database(Box::new(manifest)))
     };
     read.map_err(|error| broken(format!("the manifest {uri} is not understood: {error}")))
+}
+
+/// The error that says what can be done with the backup of a database of RDS.
+fn of_rds(uri: &str, manifest: Option<&SnapshotManifest>) -> Error {
+    let target = manifest.map_or("a database of RDS", |manifest| &manifest.target.arn);
+    let commands = manifest.iter().flat_map(|manifest| &manifest.restore);
+    let command = commands.into_iter().find(|command| command.starts_with("aws rds restore-"));
+    let command = command.map_or("aws rds restore-db-instance-from-db-snapshot", String::as_str);
+    Error::new(
+        ErrorClass::Configuration,
+        format!(
+            "{uri} is the manifest of a snapshot of {target} and its export as Parquet: autodump \
+             neither restores nor verifies these"
+        ),
+        format!(
+            "While the snapshot is there, RDS restores it: {command}. The Parquet beside the \
+             manifest becomes CSV by the construct ParquetToCsv, which COPY reads"
+        ),
+    )
 }
 
 /// `s3://bucket/key`.
@@ -73,4 +98,40 @@ pub(crate) async fn read_all<R: ObjectReader>(
 /// An error about a backup that is not what it should be.
 pub(crate) fn broken(what: String) -> Error {
     Error::new(ErrorClass::Verification, what, "Use another backup, and find out what changed it")
+}
+
+#[cfg(test)]
+mod tests {
+    use autodump_core::testing::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_of_rds_is_restored_by_rds() {
+        let golden = include_str!("../../../contract/snapshot-manifest.json");
+        let mut strange: Value = serde_json::from_str(golden).unwrap();
+        strange["target"] = Value::Null;
+        for (content, of, command) in [
+            (
+                golden.to_owned(),
+                "of a snapshot of arn:aws:rds:eu-central-1:111122223333:db:orders",
+                "aws rds restore-db-instance-from-db-snapshot --region eu-central-1",
+            ),
+            (
+                strange.to_string(),
+                "of a snapshot of a database of RDS",
+                "aws rds restore-db-instance-from-db-snapshot.",
+            ),
+        ] {
+            let key = "rds/orders/manifest.json".to_owned();
+            let (store, at) =
+                (MemoryStore::default(), ObjectLocation { bucket: "backups".to_owned(), key });
+            store.put(&at, content);
+            let error = read_any_manifest(&store, &at).await.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.what().starts_with("s3://backups/rds/orders/manifest.json is"));
+            assert!(error.what().contains(of), "{error}");
+            assert!(error.hint().contains(command) && error.hint().contains("ParquetToCsv"));
+        }
+    }
 }

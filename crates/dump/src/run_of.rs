@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use autodump_core::runs::{Run, RunJobs};
+use autodump_core::snapshot::run::Run as SnapshotRun;
 use autodump_core::table::planner;
 use autodump_core::tags::Kind;
 use autodump_core::{Error, ErrorClass, Result};
@@ -17,8 +18,19 @@ const BUCKET: &str = "AUTODUMP_BUCKET";
 pub(crate) struct RunOf {
     /// When its backup is to start.
     pub(crate) start: DateTime<Utc>,
-    /// Where all that it writes lies, if it is one of a table.
-    pub(crate) directory: Option<String>,
+    /// Of what its backup is.
+    pub(crate) of: Of,
+}
+
+/// Of what a run's backup is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Of the database that a secret leads to. Where it writes to, its jobs alone know.
+    Secret,
+    /// Of a table: all that it writes lies in this directory.
+    Table(String),
+    /// Of a database of RDS.
+    Database(SnapshotRun),
 }
 
 impl RunOf {
@@ -32,9 +44,16 @@ impl RunOf {
             wrong(format!("{} is to start at {:?}, which is no time", run.arn, input.when))
         })?;
         let arn = &input.resource_arn;
-        let of_table = || planner::directory(arn, start, &run.arn);
-        let directory = (Kind::of(arn) == Some(Kind::Table)).then(of_table);
-        Ok(Self { start, directory })
+        let of = match Kind::of(arn) {
+            Some(Kind::Table) => Of::Table(planner::directory(arn, start, &run.arn)),
+            Some(Kind::Database) => Of::Database(SnapshotRun {
+                resource_arn: arn.clone(),
+                start,
+                execution_arn: run.arn.clone(),
+            }),
+            Some(Kind::Secret) | None => Of::Secret,
+        };
+        Ok(Self { start, of })
     }
 }
 

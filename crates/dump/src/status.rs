@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use autodump_core::pages::exists;
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::runs::{Run, RunJobs, RunStatus, Runs};
+use autodump_core::snapshot::ports::SnapshotService;
+use autodump_core::snapshot::progress::Progress as DatabaseProgress;
 use autodump_core::{Result, execution, layout};
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -12,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 
 use crate::object::uri;
-use crate::run_of::{Machine, RunOf};
+use crate::run_of::{Machine, Of, RunOf};
 use crate::table::progress::{Progress, progress};
 
 /// How many pages of each status that ends a run are listed at most: 20,000 executions.
@@ -27,7 +29,7 @@ const ENDED: [RunStatus; 4] =
 pub struct Asked {
     /// The ARN of the state machine.
     pub state_machine: String,
-    /// The ARN or the name of a secret or table; else all.
+    /// The ARN or the name of a secret, table or database; else all.
     pub target: Option<String>,
     /// The most runs that have not ended, and the most that have.
     pub limit: usize,
@@ -61,12 +63,15 @@ pub struct RunState {
     /// Why it failed, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// The manifest of a table's backup, once it is complete.
+    /// The manifest of the backup of a table or a database of RDS, once it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
     /// How far the run of a table is that has no manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+    /// How far the run of a database of RDS is that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseProgress>,
     /// Why it is not known how far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -102,25 +107,28 @@ impl Listing {
 
 /// Who is asked.
 #[derive(Debug)]
-pub struct Status<'a, R, J, S> {
+pub struct Status<'a, R, J, S, D> {
     runs: &'a R,
     jobs: &'a J,
     store: &'a S,
+    databases: &'a D,
     now: DateTime<Utc>,
     bucket: OnceCell<String>,
 }
 
-impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
-    /// Asks Step Functions, Batch and S3, at `now`. The bucket of the backups is the one that the
+impl<'a, R: Runs, J: RunJobs, S: ObjectReader, D: SnapshotService> Status<'a, R, J, S, D> {
+    /// Asks Step Functions, Batch, S3 and RDS, at `now`. The bucket of the backups is the one that the
     /// state machine's job definition names, unless it is given.
     pub fn new(
         runs: &'a R,
         jobs: &'a J,
         store: &'a S,
+        databases: &'a D,
         bucket: Option<String>,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { runs, jobs, store, now, bucket: bucket.map(OnceCell::from).unwrap_or_default() }
+        let bucket = bucket.map(OnceCell::from).unwrap_or_default();
+        Self { runs, jobs, store, databases, now, bucket }
     }
 
     /// The runs that were asked for. Of those that have not ended, all are listed: one under way
@@ -223,18 +231,24 @@ impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
             cause: run.cause,
             backup: None,
             progress: None,
+            database: None,
             problem: None,
         };
-        if let Some(directory) = of.and_then(|of| of.directory).filter(|_| !state.waits)
-            && let Err(error) = self.follow(&mut state, &directory, segments).await
+        if let Some(of) = of.map(|of| of.of).filter(|_| !state.waits)
+            && let Err(error) = self.follow(&mut state, &of, segments).await
         {
             state.problem = Some(error.to_string());
         }
         state
     }
 
-    /// Looks at what a run of a table has written.
-    async fn follow(&self, state: &mut RunState, directory: &str, segments: bool) -> Result<()> {
+    /// Looks at what a run has written; and one of a database of RDS, at what is there.
+    async fn follow(&self, state: &mut RunState, of: &Of, segments: bool) -> Result<()> {
+        let directory = match of {
+            Of::Secret => return Ok(()),
+            Of::Table(directory) => directory.clone(),
+            Of::Database(run) => run.directory(),
+        };
         let bucket = self.bucket_of(&state.arn).await?;
         let key = format!("{directory}{}", layout::MANIFEST);
         if exists(self.store, bucket, &key).await? {
@@ -242,8 +256,15 @@ impl<'a, R: Runs, J: RunJobs, S: ObjectReader> Status<'a, R, J, S> {
             state.backup = Some(uri(&ObjectLocation { bucket, key }));
             return Ok(());
         }
+        if let Of::Database(run) = of {
+            // Of one that has ended, what is there is being undone.
+            if state.status == RunStatus::Running {
+                state.database = DatabaseProgress::of(self.databases, run).await?;
+            }
+            return Ok(());
+        }
         let until = state.ended_at.unwrap_or(self.now);
-        state.progress = progress(self.store, bucket, directory, until, segments).await?;
+        state.progress = progress(self.store, bucket, &directory, until, segments).await?;
         Ok(())
     }
 

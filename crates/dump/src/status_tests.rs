@@ -1,12 +1,15 @@
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use autodump_core::execution::ExecutionInput;
 use autodump_core::hash::TagHash;
 use autodump_core::runs::{RunJob, RunPage};
+use autodump_core::snapshot::names;
+use autodump_core::snapshot::run::Run as SnapshotRun;
 use autodump_core::table::plan::{Export, Method, Plan};
 use autodump_core::table::planner;
 use autodump_core::tags::Size;
+use autodump_core::testing::snapshots::{MemorySnapshots, RdsCall};
 use autodump_core::testing::{Call, Fault, FaultyStore, MemoryStore};
 use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass};
@@ -16,6 +19,7 @@ use super::*;
 
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:AutoDump";
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders";
+const DATABASE: &str = "arn:aws:rds:eu-central-1:111122223333:db:orders";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:prod/app-AbCdEf";
 
 fn at(time: &str) -> DateTime<Utc> {
@@ -128,8 +132,13 @@ fn asked(target: Option<&str>, limit: usize) -> Asked {
     Asked { state_machine: MACHINE.to_owned(), target, limit, segments: false }
 }
 
-fn status<'a, S: ObjectReader>(world: &'a World, store: &'a S) -> Status<'a, World, World, S> {
-    Status::new(world, world, store, None, at("09:00"))
+/// An RDS in which nothing is.
+static EMPTY: LazyLock<MemorySnapshots> = LazyLock::new(|| MemorySnapshots::new(at("09:00")));
+
+type Asking<'a, S> = Status<'a, World, World, S, MemorySnapshots>;
+
+fn status<'a, S: ObjectReader>(world: &'a World, store: &'a S) -> Asking<'a, S> {
+    Status::new(world, world, store, &*EMPTY, None, at("09:00"))
 }
 
 /// Target, start, and whether it waits.
@@ -257,7 +266,7 @@ async fn what_a_table_s_run_has_written_is_looked_at() {
 async fn that_the_store_cannot_be_looked_at_does_not_hide_the_runs() {
     let (world, store) = (world(), MemoryStore::default());
     let store = FaultyStore::new(store, vec![Fault { times: 9, ..Fault::nth(Call::List, 1) }]);
-    let named = Status::new(&world, &world, &store, Some("named".to_owned()), at("09:00"));
+    let named = Status::new(&world, &world, &store, &*EMPTY, Some("named".to_owned()), at("09:00"));
     let runs = named.run(&asked(None, 20)).await.unwrap().runs;
     assert_eq!(runs.len(), 10);
     let problems = runs.iter().filter(|run| run.problem.is_some()).count();
@@ -266,6 +275,44 @@ async fn that_the_store_cannot_be_looked_at_does_not_hide_the_runs() {
     let world = World { refuses: true, ..World::default() };
     let error = status(&world, &store).run(&asked(None, 20)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Credentials);
+}
+
+#[tokio::test]
+async fn a_run_of_rds_shows_its_snapshot_and_then_its_manifest() {
+    let all = vec![
+        of(DATABASE, "08:00", RunStatus::Running, None),
+        of(DATABASE, "20:00", RunStatus::Running, None),
+        of(DATABASE, "07:00", RunStatus::Failed, Some("07:10")),
+    ];
+    let run = SnapshotRun {
+        resource_arn: DATABASE.to_owned(),
+        start: at("08:00"),
+        execution_arn: all[0].arn.clone(),
+    };
+    let (world, store) = (World { all, ..World::default() }, MemoryStore::default());
+    let (rds, target) = (MemorySnapshots::new(at("08:00")), run.target().unwrap());
+    let name = names::snapshot(&target, &run.execution_arn);
+    rds.add(&target, None);
+    rds.create(&target, &name, &[]).await.unwrap();
+    let ask = async || {
+        let status = Status::new(&world, &world, &store, &rds, None, at("09:00"));
+        status.run(&asked(Some("orders"), 20)).await.unwrap().runs
+    };
+    let runs = ask().await;
+    assert_eq!(runs.len(), 3);
+    let status = "creating".to_owned();
+    assert_eq!(runs[0].database, Some(DatabaseProgress::Snapshot { name, status }));
+    // Of what waits or has ended, RDS is not asked.
+    assert!(runs[1..].iter().all(|run| run.database.is_none() && run.problem.is_none()));
+    assert_eq!(rds.count(RdsCall::ExportTask), 1);
+    rds.fail(RdsCall::Snapshot, 1, ErrorClass::Credentials);
+    let problem = ask().await[0].problem.clone().unwrap();
+    assert!(problem.contains("fault injected into Snapshot"), "{problem}");
+    let key = format!("{}manifest.json", run.directory());
+    store.put(&ObjectLocation { bucket: "backups".to_owned(), key: key.clone() }, "{}");
+    let done = &ask().await[0];
+    assert_eq!(done.backup, Some(format!("s3://backups/{key}")));
+    assert_eq!(done.database, None);
 }
 
 fn waiting(number: u32) -> Run {

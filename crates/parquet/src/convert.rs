@@ -29,7 +29,7 @@ const LARGER: u64 = 6;
 /// Less than this is not expected of any CSV.
 const LITTLE: u64 = 16 << 20;
 /// After this time, uploads that could not be aborted are left to the bucket's lifecycle rule.
-const ABORTING: Duration = Duration::from_mins(1);
+const ABORTING: Duration = Duration::from_secs(30);
 
 /// What became of a conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,14 +94,11 @@ where
 /// Refuses what cannot be converted, before anything is done.
 fn making(table: &Table, bucket: &str, options: &Options) -> Result<Making> {
     let refused = |what: String, hint: &str| Err(Error::new(ErrorClass::Configuration, what, hint));
-    let uri = format!("s3://{bucket}/{}", table.directory);
-    if let Some(growing) = table.growing.first() {
-        let what =
-            format!("{uri} may still be growing: s3://{bucket}/{growing}/_SUCCESS is missing");
-        return refused(what, "Convert it when its writer has ended");
+    if let Some(growing) = table.why_growing(bucket) {
+        return refused(growing, "Convert it when its writer has ended");
     }
     if table.files.is_empty() {
-        let what = format!("{uri} has no files of Parquet");
+        let what = format!("s3://{bucket}/{} has no files of Parquet", table.directory);
         return refused(what, "Find out what wrote _SUCCESS there without any, or removed them");
     }
     if options.compression.algorithm() == Algorithm::Lz4 {

@@ -4,13 +4,15 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use autodump_core::ports::Listed;
+use serde::Deserialize;
 
 /// The object that marks a directory as written to its end.
-const SUCCESS: &str = "_SUCCESS";
+pub const SUCCESS: &str = "_SUCCESS";
 const EXTENSION: &str = ".parquet";
 
 /// How tables lie below a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// As RDS exports: `…/<export-id>/<database>/<schema>.<table>/<batch>/part-….gz.parquet`, with
     /// a `_SUCCESS` in each batch. Older exports have no batches; some tables of an export may be
@@ -49,6 +51,17 @@ impl Table {
         let place = self.layout.place(key);
         place.is_some_and(|place| place.directory == self.directory && place.file != SUCCESS)
     }
+
+    /// Why it is not to be taken yet, as a sentence without a full stop; `None` where every
+    /// directory of it has its `_SUCCESS`.
+    #[must_use]
+    pub fn why_growing(&self, bucket: &str) -> Option<String> {
+        let (directory, growing) = (&self.directory, self.growing.first()?);
+        Some(format!(
+            "s3://{bucket}/{directory} may still be growing: s3://{bucket}/{growing}/_SUCCESS is \
+             missing"
+        ))
+    }
 }
 
 /// Where an object is within its table.
@@ -68,6 +81,24 @@ impl Layout {
         self.place(key).map(|place| place.directory)
     }
 
+    /// Whether a table may be in this very directory, with its closing slash.
+    #[must_use]
+    pub fn is_of_table(self, directory: &str) -> bool {
+        let batch = if self == Self::Rds { "1/" } else { "" };
+        let key = format!("{directory}{batch}{SUCCESS}");
+        directory.ends_with('/') && self.directory_of(&key) == Some(directory)
+    }
+
+    /// The name of a table without what tells one export from another:
+    /// `<database>/<schema>.<table>` with [`Layout::Rds`].
+    #[must_use]
+    pub fn stem(self, name: &str) -> &str {
+        match self {
+            Self::Rds => name.split_once('/').map_or(name, |(_, stem)| stem),
+            Self::Plain => name,
+        }
+    }
+
     /// The tables of a listing, by directory. Objects that are neither files of Parquet nor
     /// `_SUCCESS` belong to none, nor do those that Spark and others hide by a first `_` or `.`.
     #[must_use]
@@ -83,6 +114,11 @@ impl Layout {
             }
         }
         found.into_iter().map(|(directory, found)| self.table(directory, found)).collect()
+    }
+
+    /// The table of a directory in which nothing was found.
+    pub(crate) fn without_files(self, directory: &str) -> Table {
+        self.table(directory, Found::default())
     }
 
     fn place(self, key: &str) -> Option<Place<'_>> {

@@ -97,6 +97,24 @@ fn an_event_names_the_directory_to_list() {
     assert_eq!(Layout::Plain.directory_of("in/a/.hidden.parquet"), None);
 }
 
+#[test]
+fn a_directory_is_of_a_table_or_not() {
+    for (layout, directory, is) in [
+        (Layout::Rds, "p/x/shop/public.t/", true),
+        (Layout::Rds, "x/shop/public.t/", true),
+        (Layout::Rds, "shop/public.t/", false),
+        (Layout::Rds, "p/x/shop/table/", false),
+        (Layout::Rds, "p/x/shop/public.t", false),
+        (Layout::Plain, "in/a/", true),
+        (Layout::Plain, "in/a", false),
+        (Layout::Plain, "", false),
+    ] {
+        assert_eq!(layout.is_of_table(directory), is, "{layout:?} {directory}");
+    }
+    assert_eq!(Layout::Rds.stem("run-1/shop/public.t"), "shop/public.t");
+    assert_eq!(Layout::Plain.stem("a"), "a");
+}
+
 proptest! {
     #[test]
     fn the_order_does_not_depend_on_the_listing(

@@ -76,7 +76,8 @@ impl Default for Memory {
 }
 
 /// Where a result is put.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Destination {
     /// The bucket.
     pub bucket: String,

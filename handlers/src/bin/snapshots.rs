@@ -67,6 +67,12 @@ impl Backups {
     }
 
     async fn plan(&self, run: &Run, planned_with: TagHash) -> Result<Value> {
+        let rds = self.rds(run)?;
+        let snapshots = self.snapshots(&rds);
+        // Whatever became of the tags since.
+        if let Some(planned) = snapshots.planned(run).await? {
+            return answered(&planned);
+        }
         let (wanted, tag_hash) = self.wanted(run).await?;
         if tag_hash != planned_with {
             tracing::warn!(
@@ -75,8 +81,7 @@ impl Backups {
                 "the tags changed after they were checked; planning with the tags as they are now"
             );
         }
-        let rds = self.rds(run)?;
-        let planned = self.snapshots(&rds).plan(run, &tag_hash, &wanted, now()).await?;
+        let planned = snapshots.plan(run, &tag_hash, &wanted, now()).await?;
         tracing::info!(
             resourceArn = run.resource_arn,
             directory = run.directory(),

@@ -29,7 +29,8 @@ pub(super) async fn described(client: &Client, name: &str) -> Result<Option<Expo
 }
 
 pub(super) async fn running(client: &Client) -> Result<Vec<ExportTask>> {
-    let filter = Filter::builder().name("status").values("starting").values("in_progress").build();
+    let filter = Filter::builder().name("status").values("starting").values("in_progress");
+    let filter = filter.values("canceling").build();
     let (mut all, mut marker) = (Vec::new(), None);
     loop {
         let request = client.describe_export_tasks().filters(filter.clone());
@@ -39,7 +40,7 @@ pub(super) async fn running(client: &Client) -> Result<Vec<ExportTask>> {
         })?;
         for found in answer.export_tasks.unwrap_or_default() {
             let task = read(found)?;
-            if matches!(task.stage, Stage::Starting | Stage::InProgress) {
+            if matches!(task.stage, Stage::Starting | Stage::InProgress | Stage::Canceling) {
                 all.push(task);
             }
         }

@@ -68,7 +68,12 @@ async fn the_exports_that_run_are_listed_page_by_page() {
     let names: Vec<_> = running.iter().map(|task| task.name.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
     let request = asked(&sent);
-    for part in ["Filters.Filter.1.Name=status", "Value.1=starting", "Value.2=in_progress"] {
+    for part in [
+        "Filters.Filter.1.Name=status",
+        "Value.1=starting",
+        "Value.2=in_progress",
+        "Value.3=canceling",
+    ] {
         assert!(
             request.iter().all(|request| request.contains(part)),
             "{part} is not in {request:?}"

@@ -7,12 +7,13 @@ use aws_sdk_rds::types::{DbSnapshot, Tag};
 
 use super::{
     PAGE, REFUSED, REJECTED, deleted, gibibytes, is_missing, made, moment, next, snapshot_type,
-    tags,
+    tags, type_of,
 };
 use crate::failure::failure;
 
 pub(super) async fn snapshot(client: &Client, name: &str) -> Result<Option<Snapshot>> {
     let request = client.describe_db_snapshots().db_snapshot_identifier(name);
+    let request = request.set_snapshot_type(type_of(name));
     match request.send().await {
         Ok(answer) => {
             let mut found = answer.db_snapshots.unwrap_or_default().into_iter().filter_map(read);

@@ -191,6 +191,10 @@ async fn a_snapshot_is_described_with_its_tags() {
             assert_eq!(rds.snapshot(of.form, "a-1").await.unwrap(), None);
         }
         assert_eq!(asked(&sent)[0], format!("Action={operation} {identifier}=a-1"));
+        let (rds, sent) = self::rds(vec![answer(&operation, &format!("<{list}/>"))]).await;
+        assert_eq!(rds.snapshot(of.form, "rds:a-1").await.unwrap(), None);
+        let expected = format!("Action={operation} {identifier}=rds:a-1 SnapshotType=automated");
+        assert_eq!(asked(&sent), [expected]);
     }
 }
 

@@ -6,10 +6,10 @@ use super::follow;
 use super::layout as below;
 use super::ports::{ExportRequest, SnapshotService, Started};
 use super::run::{Run, Snapshots};
-use crate::error::{Error, ErrorClass, Result};
+use crate::error::Result;
 use crate::ports::{ObjectReader, ObjectWriter};
 
-/// How many exports run at once in an account and region: AWS's own limit.
+/// How many exports run at once in an account: AWS's own limit.
 pub const MOST_EXPORTS: usize = 5;
 
 const WAITING: Exported = Exported { status: "waiting" };
@@ -24,7 +24,7 @@ pub struct Exported {
 
 impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// Asks for the export, unless it is there or others have to end first: five run already, or
-    /// one of the same snapshot does.
+    /// one of the same snapshot does, or has only just ended.
     pub async fn export(&self, run: &Run) -> Result<Exported> {
         let plan = self.plan_of(run).await?;
         if let Some(task) = self.service.export_task(&plan.export_task).await? {
@@ -44,20 +44,16 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
             kms_key: self.export_key.to_owned(),
             export_only: plan.export_only,
         };
-        exported(self.service.start_export(&request).await?, &request.source_arn)
-    }
-}
-
-/// What to do next. Others may have been faster since the exports were counted.
-fn exported(started: Started, snapshot_arn: &str) -> Result<Exported> {
-    match started {
-        Started::Begun | Started::AlreadyThere => Ok(STARTING),
-        Started::Full(_) => Ok(WAITING),
-        Started::Busy(why) => Err(Error::new(
-            ErrorClass::Source,
-            format!("the snapshot {snapshot_arn} cannot be exported now: {why}"),
-            "Wait until it is available and nobody else uses it",
-        )),
+        match self.service.start_export(&request).await? {
+            Started::Begun | Started::AlreadyThere => Ok(STARTING),
+            // Others may have been faster since the exports were counted.
+            Started::Full(_) => Ok(WAITING),
+            Started::Busy(_) => {
+                // What will never be available is not waited for.
+                self.look(run).await?;
+                Ok(WAITING)
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::ErrorClass;
 use crate::snapshot::names;
 use crate::snapshot::options::SnapshotOptions;
 use crate::snapshot::ports::{Maker, Stage};
@@ -47,12 +48,6 @@ async fn a_sixth_export_waits_its_turn() {
     assert_eq!(world.snapshots().export(&run).await.unwrap(), STARTING);
 }
 
-/// Somebody else may have been faster since the exports were counted.
-#[test]
-fn a_refusal_for_the_limit_is_waiting_too() {
-    assert_eq!(exported(Started::Full("five run".to_owned()), "arn").unwrap(), WAITING);
-}
-
 #[tokio::test]
 async fn a_snapshot_is_exported_by_one_run_at_a_time() {
     let world = World::new();
@@ -63,7 +58,32 @@ async fn a_snapshot_is_exported_by_one_run_at_a_time() {
     assert_eq!(world.snapshots().export(&world.run(1)).await.unwrap(), STARTING);
     assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
     while world.snapshots().follow(&world.run(1)).await.unwrap().status != "complete" {}
+    // RDS refuses it for a short time more.
+    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
     assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), STARTING);
+}
+
+#[tokio::test]
+async fn an_export_that_is_being_cancelled_is_waited_for() {
+    let world = World::new();
+    world.rds.add_snapshot(&world.target, Maker::Automated, "rds:orders-1", &[]);
+    for number in [1, 2] {
+        world.plan(&world.run(number), &automated()).await.unwrap();
+    }
+    world.snapshots().export(&world.run(1)).await.unwrap();
+    assert!(!world.snapshots().undo(&world.run(1)).await.unwrap().undone);
+    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
+    assert_eq!(world.rds.count(RdsCall::StartExport), 1);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_failed_is_not_waited_for() {
+    let (world, run) = (World::new(), World::new().run(1));
+    let name = world.made(&run).await;
+    world.rds.turn(&name, "failed");
+    let error = world.snapshots().export(&run).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Engine);
+    assert!(error.what().contains("\"failed\""), "{error}");
 }
 
 #[tokio::test]
@@ -106,11 +126,9 @@ async fn an_export_that_fails_is_an_error_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_not_ready_may_be_tried_again() {
+async fn a_snapshot_that_is_not_ready_is_waited_for() {
     let (world, run) = (World::new(), World::new().run(1));
     let name = world.made(&run).await;
     world.rds.turn(&name, "modifying");
-    let error = world.snapshots().export(&run).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Source);
-    assert!(error.what().contains("modifying"), "{error}");
+    assert_eq!(world.snapshots().export(&run).await.unwrap(), WAITING);
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
-use super::arn::{DatabaseArn, Form};
+use super::arn::DatabaseArn;
 use super::contents::Contents;
 use super::follow;
 use super::layout as below;
@@ -12,8 +13,10 @@ use super::lists::{Entry, Lists};
 use super::manifest::{
     Data, ENGINE, ExportFacts, Skipped, SnapshotFacts, SnapshotManifest, Table, VERSION,
 };
+use super::options::Origin;
 use super::plan::Plan;
 use super::ports::{ExportTask, Snapshot, SnapshotService};
+use super::restore::commands;
 use super::run::{Run, Snapshots};
 use super::stored;
 use crate::error::{Error, ErrorClass, Result};
@@ -26,6 +29,10 @@ use crate::tags::Format;
 const TOLD: usize = 20;
 /// How many tables an error names.
 const NAMED: usize = 3;
+/// RDS makes a snapshot by itself once a day: an older one says that it does not any more.
+const FRESH: Duration = Duration::hours(36);
+/// The databases that engines make by themselves. RDS names them as left out where they are empty.
+const DEFAULT_DATABASES: [&str; 4] = ["postgres", "template0", "template1", "rdsadmin"];
 
 /// A backup that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -99,8 +106,12 @@ fn compare(directory: &str, contents: &Contents, lists: Lists) -> Result<Compare
         let place = directories.of(&entry.target);
         seen.extend(place);
         if !entry.is_exported() {
-            let Entry { target: name, status, warnings } = entry;
+            let Entry { target: name, status, warnings, .. } = entry;
             compared.skipped.push(Skipped { name, status, warnings });
+            continue;
+        }
+        if place.is_none() && entry.is_empty {
+            compared.tables.push(without_data(entry));
             continue;
         }
         let whole = place.and_then(|place| contents.found(place)).filter(|one| one.is_whole());
@@ -137,6 +148,24 @@ fn compare(directory: &str, contents: &Contents, lists: Lists) -> Result<Compare
     Ok(compared)
 }
 
+/// A table of which RDS says that it has no data, and of which it wrote nothing.
+fn without_data(entry: Entry) -> Table {
+    let mut warnings = entry.warnings;
+    warnings.push("RDS says that it has 0 GB, and wrote no directory for it".to_owned());
+    Table { name: entry.target, directory: String::new(), objects: 0, bytes: 0, warnings }
+}
+
+/// What is to be said of a snapshot that RDS should have replaced since.
+fn stale(plan: &Plan, created_at: DateTime<Utc>) -> Option<String> {
+    let old = plan.origin == Origin::Automated && plan.planned_at - created_at > FRESH;
+    old.then(|| {
+        format!(
+            "the newest automated snapshot {} is of {created_at}: find out why RDS made none since",
+            plan.snapshot
+        )
+    })
+}
+
 fn written(
     target: &DatabaseArn,
     plan: Plan,
@@ -148,8 +177,9 @@ fn written(
 ) -> SnapshotManifest {
     let created = snapshot.and_then(|snapshot| snapshot.created).or(task.snapshot_time);
     let created_at = created.unwrap_or(plan.planned_at);
-    let restore = restore(target, &plan, &data);
-    let Compared { tables, skipped, warnings } = compared;
+    let restore = commands(target, &plan, &data);
+    let Compared { tables, skipped, mut warnings } = compared;
+    warnings.extend(stale(&plan, created_at));
     SnapshotManifest {
         version: VERSION,
         target: Target { arn: plan.resource_arn, name: target.name.clone() },
@@ -187,24 +217,6 @@ fn written(
     }
 }
 
-/// The data from the bucket, and the database from the snapshot as long as that is kept.
-fn restore(target: &DatabaseArn, plan: &Plan, data: &Data) -> Vec<String> {
-    let DatabaseArn { region, name, form, .. } = target;
-    let Plan { snapshot, snapshot_arn, engine, .. } = plan;
-    let from_snapshot = match form {
-        Form::Instance => format!(
-            "aws rds restore-db-instance-from-db-snapshot --region {region} \
-             --db-instance-identifier {name}-restored --db-snapshot-identifier {snapshot}"
-        ),
-        Form::Cluster => format!(
-            "aws rds restore-db-cluster-from-snapshot --region {region} \
-             --db-cluster-identifier {name}-restored --engine {engine} \
-             --snapshot-identifier {snapshot_arn}"
-        ),
-    };
-    vec![format!("aws s3 sync s3://{}/{} {name}", data.bucket, data.prefix), from_snapshot]
-}
-
 /// What the state machine is told: what was left out first.
 fn told(manifest: &SnapshotManifest) -> Vec<String> {
     let because = |warnings: &[String]| match warnings {
@@ -214,6 +226,7 @@ fn told(manifest: &SnapshotManifest) -> Vec<String> {
     let skipped = manifest
         .skipped
         .iter()
+        .filter(|one| !DEFAULT_DATABASES.contains(&one.name.as_str()))
         .map(|one| format!("RDS left out {}{}", one.name, because(&one.warnings)));
     let of_tables = manifest.tables.iter().filter(|table| !table.warnings.is_empty());
     let of_tables = of_tables.map(|one| format!("{}{}", one.name, because(&one.warnings)));

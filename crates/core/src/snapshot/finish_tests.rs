@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::ports::ObjectLocation;
-use crate::snapshot::ports::Stage;
+use crate::snapshot::ports::{Database, Stage};
 use crate::snapshot::world::{BUCKET, KEY, World, golden};
 use crate::testing::snapshots::{ExportedTable, RdsCall};
 use crate::testing::{Call, Fault, FaultyStore};
@@ -183,6 +183,45 @@ async fn many_objects_and_many_warnings_are_summed_up() {
 }
 
 #[tokio::test]
+async fn an_automated_snapshot_that_is_old_is_a_warning() {
+    use crate::snapshot::ports::Maker;
+    use crate::snapshot::world::automated;
+    for (days, warnings) in [(1, 0), (2, 1)] {
+        let (world, run) = (World::new(), World::new().run(1));
+        world.after(-days);
+        world.rds.add_snapshot(&world.target, Maker::Automated, "rds:orders-1", &[]);
+        world.plan(&run, &automated()).await.unwrap();
+        world.exported(&run, &[orders()]).await;
+        let finished = world.snapshots().finish(&run, "0.1.0").await.unwrap();
+        assert_eq!(finished.warnings.len(), warnings, "{finished:?}");
+        assert!(finished.warnings.iter().all(|one| one.contains("RDS made none since")));
+    }
+}
+
+/// Every export of PostgreSQL would end with a warning else, and nobody would read another one.
+#[tokio::test]
+async fn an_empty_default_database_is_in_the_manifest_and_not_told() {
+    let (world, run) = (World::new(), World::new().run(1));
+    let skipped = ["postgres", "shop.public.t"].map(|name| ExportedTable::skipped(name, "No."));
+    world.exported(&run, &skipped).await;
+    let finished = world.snapshots().finish(&run, "0.1.0").await.unwrap();
+    assert_eq!(finished.warnings, ["RDS left out shop.public.t: No."]);
+    let names: Vec<_> = manifest(&world, &run).await.skipped.into_iter().map(|s| s.name).collect();
+    assert_eq!(names, ["postgres", "shop.public.t"]);
+}
+
+#[tokio::test]
+async fn a_table_without_data_may_have_no_directory() {
+    let (world, run) = (World::new(), World::new().run(1));
+    let mut empty = ExportedTable { directory: String::new(), batches: Vec::new(), ..orders() };
+    empty.entry["sizeGB"] = 0.0.into();
+    world.exported(&run, &[empty]).await;
+    let finished = world.snapshots().finish(&run, "0.1.0").await.unwrap();
+    assert!(finished.warnings[0].contains("wrote no directory"), "{finished:?}");
+    assert_eq!(manifest(&world, &run).await.tables[0].objects, 0);
+}
+
+#[tokio::test]
 async fn the_commands_restore_either_form() {
     for (arn, says) in [
         (
@@ -203,5 +242,20 @@ async fn the_commands_restore_either_form() {
         let restore = manifest(&world, &run).await.restore;
         assert!(restore[0].starts_with("aws s3 sync s3://backups/rds/orders-"), "{restore:?}");
         assert!(restore[1].starts_with(says), "{restore:?}");
+        // A cluster has no instance to begin with.
+        let makes = restore.get(2).is_some_and(|last| last.contains("create-db-instance"));
+        assert_eq!(makes, arn.contains(":cluster:"), "{restore:?}");
     }
+    let world = World::of("arn:aws:rds:eu-central-1:111122223333:cluster:orders");
+    let multi = Database {
+        status: "available".to_owned(),
+        engine: "postgres".to_owned(),
+        engine_version: "15.4".to_owned(),
+        cluster: None,
+    };
+    world.rds.put(&world.target, multi);
+    world.finished(&world.run(1)).await;
+    let restore = manifest(&world, &world.run(1)).await.restore;
+    assert_eq!(restore.len(), 2);
+    assert!(restore[1].ends_with("--db-cluster-instance-class CLASS"), "{restore:?}");
 }

@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) status: String,
     /// What RDS says of it.
     pub(super) warnings: Vec<String>,
+    /// Whether RDS says that it has no data.
+    pub(super) is_empty: bool,
 }
 
 impl Entry {
@@ -60,6 +62,8 @@ struct Table {
     target: String,
     #[serde(default)]
     status: Option<String>,
+    #[serde(default, rename = "sizeGB")]
+    size_gb: Option<f64>,
     #[serde(default)]
     warning_message: Value,
 }
@@ -95,8 +99,13 @@ impl Lists {
 
 impl From<Table> for Entry {
     fn from(table: Table) -> Self {
-        let Table { target, status, warning_message } = table;
-        Self { target, status: status.unwrap_or_default(), warnings: words(&warning_message) }
+        let Table { target, status, size_gb, warning_message } = table;
+        Self {
+            target,
+            status: status.unwrap_or_default(),
+            warnings: words(&warning_message),
+            is_empty: size_gb == Some(0.0),
+        }
     }
 }
 

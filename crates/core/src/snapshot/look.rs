@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorClass, Result};
 use crate::ports::{ObjectReader, ObjectWriter};
 
 pub(super) const CREATING: &str = "creating";
+pub(super) const WAITING: &str = "waiting";
 const AVAILABLE: &str = "available";
 
 /// What else RDS calls a snapshot that becomes available by itself.
@@ -16,7 +17,7 @@ const ON_THE_WAY: [&str; 5] = [CREATING, "pending", "copying", "modifying", "bac
 /// How far a snapshot is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Looked {
-    /// `creating` or `available`.
+    /// `creating` or `available`; and `waiting` where it could not be asked for yet.
     pub status: &'static str,
 }
 

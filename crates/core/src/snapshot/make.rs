@@ -1,14 +1,15 @@
 //! Asks for a run's snapshot.
 
-use super::look::{CREATING, Looked};
-use super::planner::quota_full;
+use super::look::{CREATING, Looked, WAITING};
+use super::planner::{check_status, gone, quota_full};
 use super::ports::{Made, SnapshotService};
 use super::run::{Run, Snapshots};
-use crate::error::{Error, ErrorClass, Result};
+use crate::error::Result;
 use crate::ports::{ObjectReader, ObjectWriter};
 
 impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
-    /// Asks for the run's snapshot, unless it is there or none is to be made.
+    /// Asks for the run's snapshot, unless it is there or none is to be made. A database that RDS
+    /// makes none of at the moment is to be asked again, later: `waiting`.
     pub async fn make(&self, run: &Run) -> Result<Looked> {
         let (target, plan) = (run.target()?, self.plan_of(run).await?);
         if let Some(snapshot) = self.service.snapshot(target.form, &plan.snapshot).await? {
@@ -21,11 +22,11 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
         match self.service.create(&target, &plan.snapshot, &tags).await? {
             Made::Begun | Made::AlreadyThere => Ok(Looked { status: CREATING }),
             Made::QuotaFull(why) => Err(quota_full(&target, &why)),
-            Made::Busy(why) => Err(Error::new(
-                ErrorClass::Source,
-                format!("no snapshot of {target} can be made now: {why}"),
-                "Wait until it is available",
-            )),
+            Made::Busy(_) => {
+                let database = self.service.database(&target).await?;
+                check_status(&target, &database.ok_or_else(|| gone(&target))?)?;
+                Ok(Looked { status: WAITING })
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::ErrorClass;
 use crate::snapshot::names;
 use crate::snapshot::ports::{Database, Maker};
 use crate::snapshot::world::{World, automated, golden};
@@ -59,23 +60,31 @@ async fn an_automated_snapshot_is_not_made() {
 }
 
 #[tokio::test]
-async fn what_rds_refuses_says_whether_to_wait() {
+async fn a_database_that_is_busy_is_waited_for() {
     let (world, run) = (World::new(), World::new().run(1));
     world.planned(&run).await;
     world.rds.limit(0);
     let error = world.snapshots().make(&run).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
     assert!(error.hint().contains("Service Quotas"), "{error}");
-    let busy = Database {
-        status: "modifying".to_owned(),
+    world.rds.limit(1);
+    let is = |status: &str| Database {
+        status: status.to_owned(),
         engine: "postgres".to_owned(),
         engine_version: "15.4".to_owned(),
         cluster: None,
     };
-    world.rds.put(&world.target, busy);
+    for status in ["modifying", "backing-up"] {
+        world.rds.put(&world.target, is(status));
+        let made = serde_json::to_value(world.snapshots().make(&run).await.unwrap()).unwrap();
+        assert_eq!((&made, world.rds.names().len()), (&golden()["make"]["answers"][0], 0));
+    }
+    world.rds.put(&world.target, is("stopped"));
     let error = world.snapshots().make(&run).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Source);
-    assert!(error.what().contains("modifying"), "{error}");
+    assert_eq!(error.class(), ErrorClass::Configuration);
+    assert!(error.what().contains("\"stopped\""), "{error}");
+    world.rds.put(&world.target, is("storage-optimization"));
+    assert_eq!(world.snapshots().make(&run).await.unwrap().status, "creating");
     let error = world.snapshots().make(&world.run(2)).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Verification, "there is no plan");
 }

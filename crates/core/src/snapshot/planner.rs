@@ -48,15 +48,23 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
         wanted: &SnapshotOptions,
         now: DateTime<Utc>,
     ) -> Result<Planned> {
-        let (target, key) = (run.target()?, run.plan_key());
-        if pages::exists(self.store, self.bucket, &key).await? {
-            return Ok(self.plan_of(run).await?.into());
+        if let Some(planned) = self.planned(run).await? {
+            return Ok(planned);
         }
+        let (target, key) = (run.target()?, run.plan_key());
         let plan = self.made(run, &target, tag_hash, wanted, now).await?;
         match stored::put_once(self.store, self.bucket, &key, &plan).await? {
             Put::Written => Ok(plan.into()),
             Put::AlreadyThere => Ok(self.plan_of(run).await?.into()),
         }
+    }
+
+    /// The plan that was made before, if there is one.
+    pub async fn planned(&self, run: &Run) -> Result<Option<Planned>> {
+        if pages::exists(self.store, self.bucket, &run.plan_key()).await? {
+            return Ok(Some(self.plan_of(run).await?.into()));
+        }
+        Ok(None)
     }
 
     async fn made(
@@ -143,7 +151,7 @@ fn check_quota(target: &DatabaseArn, quota: Quota) -> Result<()> {
     Err(quota_full(target, &why))
 }
 
-fn gone(target: &DatabaseArn) -> Error {
+pub(super) fn gone(target: &DatabaseArn) -> Error {
     let what = format!("the {} {target} is not there any more", target.form.noun());
     Error::new(ErrorClass::Configuration, what, "Restore it, or let its runs end")
 }
@@ -177,19 +185,19 @@ fn check(target: &DatabaseArn, database: &Database) -> Result<()> {
     Ok(())
 }
 
-/// A snapshot is made of what is available. Most other states pass.
-fn check_status(target: &DatabaseArn, database: &Database) -> Result<()> {
+/// Refuses a database in a state that does not pass by itself. In most others RDS makes no snapshot
+/// either, but these are waited for.
+pub(super) fn check_status(target: &DatabaseArn, database: &Database) -> Result<()> {
     let status = database.status.as_str();
-    if matches!(status, "available" | "backing-up") {
-        return Ok(());
-    }
     let stays = matches!(status, "stopped" | "stopping" | "deleting" | "failed" | "storage-full")
         || ["incompatible-", "inaccessible-", "restore-error"]
             .iter()
             .any(|s| status.starts_with(s));
-    let class = if stays { ErrorClass::Configuration } else { ErrorClass::Source };
+    if !stays {
+        return Ok(());
+    }
     Err(Error::new(
-        class,
+        ErrorClass::Configuration,
         format!("no snapshot of {target} can be made: its status is {status:?}"),
         "Make it available, or remove the schedule tag",
     ))

@@ -31,7 +31,8 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     pub async fn prune(&self, run: &Run, now: DateTime<Utc>) -> Result<Pruned> {
         let (target, plan) = (run.target()?, self.plan_of(run).await?);
         let mut ours = self.service.snapshots(&target, Maker::Manual).await?;
-        ours.retain(|snapshot| self.is_ours(snapshot, &target));
+        // One that is being deleted is as good as gone, and must not cost another one its place.
+        ours.retain(|one| one.status != "deleting" && self.is_ours(one, &target));
         ours.sort_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
         let failed = ours.iter().filter(|snapshot| snapshot.status == "failed").count();
         let keep = usize::try_from(plan.keep).unwrap_or(usize::MAX);

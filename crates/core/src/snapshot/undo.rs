@@ -25,6 +25,10 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// RDS deletes no snapshot that is being made, so it may have to be called again.
     pub async fn undo(&self, run: &Run) -> Result<Undone> {
         let target = run.target()?;
+        // Of a database of elsewhere nothing was made, and its RDS need not let us look.
+        if !target.is_beside(&run.execution_arn) {
+            return Ok(Undone { undone: true });
+        }
         if pages::exists(self.store, self.bucket, &run.manifest_key()).await? {
             return Ok(Undone { undone: true });
         }

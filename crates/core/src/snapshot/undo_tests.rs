@@ -152,3 +152,12 @@ async fn what_fails_is_undone_the_next_time() {
         assert_eq!((failed, world.rds.names()), (1, Vec::new()), "{call:?}");
     }
 }
+
+#[tokio::test]
+async fn of_a_database_of_elsewhere_nothing_is_asked() {
+    let world = World::of("arn:aws:rds:eu-west-1:444455556666:db:orders");
+    for call in [RdsCall::ExportTask, RdsCall::Snapshot] {
+        world.rds.fail(call, 1, ErrorClass::Credentials);
+    }
+    assert!(world.snapshots().undo(&world.run(1)).await.unwrap().undone);
+}

@@ -16,6 +16,8 @@ use crate::snapshot::ports::{Database, ExportRequest, ExportTask, Maker, Quota, 
 
 /// How often something says that it is on its way before it is there.
 const POLLS: u32 = 2;
+/// How often another export of a snapshot is refused just after one.
+const RESTS: u32 = 1;
 
 /// The operations that may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +53,7 @@ struct State {
     now: DateTime<Utc>,
     polls: u32,
     quota: u64,
+    lingers: bool,
     databases: BTreeMap<String, Database>,
     snapshots: Vec<Kept>,
     exports: Vec<Asked>,
@@ -72,6 +75,8 @@ struct Asked {
     task: ExportTask,
     request: Option<ExportRequest>,
     polls: u32,
+    /// How often another export of the same snapshot is refused after this one.
+    rests: u32,
 }
 
 #[derive(Debug)]
@@ -90,6 +95,7 @@ impl MemorySnapshots {
             now,
             polls: POLLS,
             quota: 100,
+            lingers: false,
             databases: BTreeMap::new(),
             snapshots: Vec::new(),
             exports: Vec::new(),
@@ -142,7 +148,7 @@ impl MemorySnapshots {
         for number in 0..exports {
             let name = format!("other-{number}");
             let task = export::begun(&name, &format!("arn:other:{number}"), "arn:key");
-            state.exports.push(Asked { task, request: None, polls: u32::MAX });
+            state.exports.push(Asked { task, request: None, polls: u32::MAX, rests: 0 });
         }
     }
 
@@ -159,6 +165,11 @@ impl MemorySnapshots {
     /// From now on what is made needs this many looks until it is there.
     pub fn slow(&self, polls: u32) {
         self.state().polls = polls;
+    }
+
+    /// From now on a snapshot that is deleted stays for good, as one that is being deleted.
+    pub fn linger(&self) {
+        self.state().lingers = true;
     }
 
     /// It is this time now.
@@ -277,7 +288,9 @@ impl State {
 
     fn running(&self) -> impl Iterator<Item = &ExportTask> {
         let tasks = self.exports.iter().map(|task| &task.task);
-        tasks.filter(|task| matches!(task.stage, Stage::Starting | Stage::InProgress))
+        tasks.filter(|task| {
+            matches!(task.stage, Stage::Starting | Stage::InProgress | Stage::Canceling)
+        })
     }
 
     fn quota_of(&self, form: Form) -> Quota {

@@ -1,6 +1,6 @@
 //! What the operations do.
 
-use super::{Asked, Kept, MemorySnapshots, RdsCall, State, export, injected, refused};
+use super::{Asked, Kept, MemorySnapshots, RESTS, RdsCall, State, export, injected, refused};
 use crate::error::Result;
 use crate::snapshot::arn::{DatabaseArn, Form, is_identifier};
 use crate::snapshot::export::MOST_EXPORTS;
@@ -109,6 +109,11 @@ impl SnapshotService for MemorySnapshots {
 }
 
 impl Asked {
+    /// Whether it has ended, and its snapshot is not to be exported again yet.
+    fn is_just_after(&self, source_arn: &str) -> bool {
+        self.rests > 0 && self.task.source_arn == source_arn
+    }
+
     /// Somebody looked: some time has passed.
     fn pass(&mut self, now: chrono::DateTime<chrono::Utc>) {
         if self.polls == 0 || self.polls == u32::MAX {
@@ -147,7 +152,7 @@ impl State {
         if self.snapshots.iter().any(|kept| kept.form == of.form && kept.snapshot.name == name) {
             return Ok(Made::AlreadyThere);
         }
-        if !matches!(database.status.as_str(), "available" | "backing-up") {
+        if !matches!(database.status.as_str(), "available" | "storage-optimization") {
             return Ok(Made::Busy(format!("it is {}", database.status)));
         }
         let Quota { used, most } = self.quota_of(of.form);
@@ -172,11 +177,14 @@ impl State {
         if *maker == Maker::Automated {
             return Err(refused(format!("{name} is automated")));
         }
-        let exported = self.running().any(|task| task.source_arn == snapshot.arn);
-        if snapshot.status == "creating" || exported {
-            return Ok(Deleted::InUse(format!("it is {} or exported", snapshot.status)));
+        if snapshot.status == "creating" {
+            return Ok(Deleted::InUse(format!("it is {}", snapshot.status)));
         }
-        self.snapshots.remove(place);
+        if self.lingers {
+            "deleting".clone_into(&mut self.snapshots[place].snapshot.status);
+        } else {
+            self.snapshots.remove(place);
+        }
         Ok(Deleted::Gone)
     }
 
@@ -198,11 +206,17 @@ impl State {
         if kept.snapshot.status != "available" || same {
             return Ok(Started::Busy(format!("it is {}", kept.snapshot.status)));
         }
+        // As RDS, it wants some time between two exports of one snapshot.
+        if let Some(just) = self.exports.iter_mut().find(|one| one.is_just_after(source_arn)) {
+            just.rests -= 1;
+            return Ok(Started::Busy("it was exported just now".to_owned()));
+        }
         let mut task = export::begun(name, source_arn, kms_key);
         task.snapshot_time = kept.snapshot.created;
         task.started = Some(self.now);
         let polls = self.polls.max(1);
-        self.exports.push(Asked { task, request: Some(request.clone()), polls });
+        let request = Some(request.clone());
+        self.exports.push(Asked { task, request, polls, rests: RESTS });
         Ok(Started::Begun)
     }
 }

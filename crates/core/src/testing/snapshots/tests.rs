@@ -57,9 +57,13 @@ async fn it_is_as_strict_as_the_service() {
     rds.vacate();
     assert_eq!(rds.start_export(&request("t", "a")).await.unwrap(), Started::Begun);
     assert!(matches!(rds.start_export(&request("u", "a")).await.unwrap(), Started::Busy(_)));
-    assert!(matches!(rds.delete(Form::Instance, "a").await.unwrap(), Deleted::InUse(_)));
     rds.limit(1);
     assert!(matches!(rds.create(&instance, "b", &[]).await.unwrap(), Made::QuotaFull(_)));
+    rds.end("t", Stage::Complete, None, None);
+    assert!(matches!(rds.start_export(&request("u", "a")).await.unwrap(), Started::Busy(_)));
+    assert_eq!(rds.start_export(&request("u", "a")).await.unwrap(), Started::Begun);
+    // While it is exported, too.
+    assert_eq!(rds.delete(Form::Instance, "a").await.unwrap(), Deleted::Gone);
 }
 
 #[tokio::test]
