@@ -18,6 +18,8 @@ export interface Context {
   readonly exportKeyArn?: string;
   /** The bucket that CSV of the exports is written to, if it is wanted. */
   readonly csvBucketName?: string;
+  /** Up to how large a table is converted by a function. */
+  readonly csvFunctionLimitMebibytes?: number;
   /** As they were given: the construct checks what they say. */
   readonly sources?: AutoDumpSource[];
 }
@@ -59,12 +61,16 @@ export function readContext(node: Node): Context {
     snapshots: reader.truth('snapshots'),
     exportKeyArn: reader.key('exportKeyArn'),
     csvBucketName: reader.bucket('csvBucketName'),
+    csvFunctionLimitMebibytes: reader.count('csvFunctionLimitMebibytes'),
     sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
   for (const name of ['exportKeyArn', 'csvBucketName'] as const) {
     if (context[name] !== undefined && !context.snapshots) {
       reader.problem(name, 'is for snapshots, which are not enabled: -c snapshots=true');
     }
+  }
+  if (context.csvFunctionLimitMebibytes !== undefined && context.csvBucketName === undefined) {
+    reader.problem('csvFunctionLimitMebibytes', 'is for CSV, which needs csvBucketName');
   }
   reader.finish();
   return context;

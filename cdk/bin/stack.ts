@@ -1,4 +1,4 @@
-import { ArnFormat, CfnOutput, Duration, Stack, StackProps, Validations } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, Size, Stack, StackProps, Validations } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
@@ -61,11 +61,13 @@ export class AutoDumpStack extends Stack {
     });
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
-    if (context.csvBucketName !== undefined) this.convert(context.csvBucketName, common);
+    this.convert(context, common);
   }
 
-  /** Makes CSV of what RDS exports. */
-  private convert(bucketName: string, common: ConversionProps): void {
+  /** Makes CSV of what RDS exports, if it is wanted. */
+  private convert(context: Context, common: ConversionProps): void {
+    const { csvBucketName, csvFunctionLimitMebibytes: limit } = context;
+    if (csvBucketName === undefined) return;
     const { bucket, exportKey } = this.autoDump;
     // Nobody else sets what this bucket tells of, so no function of the CDK's is needed for it.
     (bucket.node.defaultChild as CfnBucket).notificationConfiguration = {
@@ -77,7 +79,8 @@ export class AutoDumpStack extends Stack {
       sourcePrefix: 'rds/',
       sourceKeys: exportKey && [exportKey],
       enableEvents: false,
-      destination: Bucket.fromBucketName(this, 'CsvBucket', bucketName),
+      destination: Bucket.fromBucketName(this, 'CsvBucket', csvBucketName),
+      functionLimit: limit === undefined ? undefined : Size.mebibytes(limit),
     });
     new CfnOutput(this, 'CsvStateMachineArn', {
       description: 'One execution is one table, or one look at it',

@@ -10,7 +10,9 @@ import {
 } from './package-files';
 
 /** Of a function whose dependencies the others are not to pay for. */
-const FEATURES: { readonly [binary: string]: string[] | undefined } = { csv: ['--features', 'csv'] };
+const FEATURES: { readonly [binary: string]: string[] | undefined } = {
+  csv: ['--features', 'csv'],
+};
 
 /** From the prebuilt zip if it is there; in a source checkout without it, from the sources. */
 export function makeFunction(

@@ -92,6 +92,8 @@ describe('the context', () => {
     ['exportKeyArn', KEY, 'snapshots=true'],
     ['csvBucketName', 'Csv', 'a legal name of an S3 bucket'],
     ['csvBucketName', 'example-csv', 'snapshots=true'],
+    ['csvFunctionLimitMebibytes', '0', 'a whole number'],
+    ['csvFunctionLimitMebibytes', '64', 'csvBucketName'],
     ['scanIntervalMinutes', '0', 'a whole number'],
     ['scanIntervalMinutes', '1.5', 'a whole number'],
     ['scanIntervalMinutes', true, 'a whole number'],
@@ -222,16 +224,18 @@ describe('the stack', () => {
 
   test('makes CSV of exports, if it is told where', () => {
     synth({ snapshots: true }).resourceCountIs('AWS::StepFunctions::StateMachine', 3);
-    const made = synth({ snapshots: true, csvBucketName: 'example-csv' });
+    const csv = { csvBucketName: 'example-csv', csvFunctionLimitMebibytes: '64' };
+    const made = synth({ snapshots: true, ...csv });
     made.resourceCountIs('AWS::StepFunctions::StateMachine', 4);
     made.hasResourceProperties('AWS::S3::Bucket', {
       NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
     });
-    const settings = Object.values(made.findResources('AWS::Lambda::Function'))
-      .map((one) => one.Properties.Environment?.Variables?.AUTODUMP_CSV)
-      .filter((one) => one !== undefined);
-    expect(settings).toHaveLength(1);
-    expect(JSON.parse(resolve(settings[0]))).toMatchObject({
+    const all = Object.values(made.findResources('AWS::Lambda::Function'))
+      .map((one) => one.Properties.Environment?.Variables ?? {})
+      .filter((variables) => variables.AUTODUMP_CSV !== undefined);
+    expect(all).toHaveLength(1);
+    expect(all[0].AUTODUMP_CSV_FUNCTION_BYTES).toBe(`${64 * 1024 * 1024}`);
+    expect(JSON.parse(resolve(all[0].AUTODUMP_CSV))).toMatchObject({
       source: { prefix: 'rds/' },
       layout: 'rds',
       destination: { bucket: 'example-csv', prefix: '' },
