@@ -66,6 +66,24 @@ fn a_null_text_that_is_no_text_is_refused() {
     }
 }
 
+/// Short texts and long ones are doubled in different ways.
+#[test]
+fn quotes_are_doubled_wherever_they_stand() {
+    for length in [1, 2, SHORT - 1, SHORT, SHORT + 1, 3 * SHORT] {
+        let all = "\"".repeat(length);
+        let mut out = Vec::new();
+        quoted(all.as_bytes(), &mut out);
+        assert_eq!(out, "\"".repeat(2 * length + 2).as_bytes());
+        for at in 0..length {
+            let text = format!("{}\"{}", "a".repeat(at), "b".repeat(length - at - 1));
+            let mut out = b"before,".to_vec();
+            quoted(text.as_bytes(), &mut out);
+            let expected = format!("before,\"{}\"", text.replace('"', "\"\""));
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(

@@ -1,6 +1,6 @@
 //! From the thread that makes lines to the upload that sends them.
 
-use autodump_core::compression::Compression;
+use autodump_core::compression::{Algorithm, Compression};
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::codec::Encoder;
 use autodump_dump::transfer::Source;
@@ -11,7 +11,8 @@ const CHUNK: usize = 1 << 20;
 
 /// The thread's end.
 pub(crate) struct Sink {
-    encoder: Encoder,
+    /// None where lines are sent as they are.
+    encoder: Option<Encoder>,
     lines: Vec<u8>,
     packed: Vec<u8>,
     to: mpsc::Sender<Message>,
@@ -34,7 +35,8 @@ enum Message {
 /// Both ends.
 pub(crate) fn channel(compression: Compression) -> Result<(Sink, Stream)> {
     let (to, from) = mpsc::channel(1);
-    let encoder = Encoder::new(compression)?;
+    let packs = compression.algorithm() != Algorithm::None;
+    let encoder = packs.then(|| Encoder::new(compression)).transpose()?;
     let sink = Sink { encoder, lines: Vec::new(), packed: Vec::new(), to };
     Ok((sink, Stream { from, chunk: Vec::new(), taken: 0, whole: false }))
 }
@@ -54,14 +56,20 @@ impl Sink {
     /// Sends the rest, and says that it was all.
     pub(crate) fn end(mut self) -> Result<()> {
         self.pack()?;
-        self.encoder.end_frame(&mut self.packed);
+        if let Some(encoder) = &mut self.encoder {
+            encoder.end_frame(&mut self.packed);
+        }
         let rest = std::mem::take(&mut self.packed);
         self.send(Message::Chunk(rest))?;
         self.send(Message::End)
     }
 
     fn pack(&mut self) -> Result<()> {
-        self.encoder.write(&self.lines, &mut self.packed);
+        match &mut self.encoder {
+            Some(encoder) => encoder.write(&self.lines, &mut self.packed),
+            // What was packed before was sent.
+            None => std::mem::swap(&mut self.lines, &mut self.packed),
+        }
         self.lines.clear();
         // One long line must not be paid for until the end.
         self.lines.shrink_to(2 * CHUNK);
@@ -107,7 +115,6 @@ fn ended(who: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodump_core::compression::Algorithm;
     use autodump_dump::codec::Decoder;
 
     async fn all(mut stream: Stream) -> Result<Vec<u8>> {
