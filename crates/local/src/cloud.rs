@@ -19,6 +19,7 @@ use crate::lambda::{self, Answer, Lambda};
 use crate::moto::Moto;
 use crate::process::{Processes, Signal};
 use crate::python;
+use crate::rds::Rds;
 use crate::say::progress;
 
 /// How a local cloud is to be.
@@ -34,6 +35,9 @@ pub struct Options {
     pub job_environment: Vec<(String, String)>,
     /// How many jobs run at the same time; further ones wait.
     pub most_jobs: usize,
+    /// The longest that a `Wait` for a number of seconds takes in a state machine, whatever it
+    /// says; as long as it says when absent. Waits until a moment are never shortened.
+    pub longest_wait: Option<Duration>,
     /// Where logs and unpacked functions go; a temporary directory when absent.
     pub work: Option<PathBuf>,
 }
@@ -49,6 +53,7 @@ impl Options {
             dumper: None,
             job_environment: Vec::new(),
             most_jobs: 4,
+            longest_wait: None,
             work: None,
         }
     }
@@ -85,7 +90,7 @@ impl LocalCloud {
         let python = python::environment(&options.project.join("target")).await?;
         let door = Door::open(options.port).await?;
         let port = door.port;
-        let moto = Moto::start(&python, port, &logs, &processes).await?;
+        let moto = Moto::start(&python, port, options.longest_wait, &logs, &processes).await?;
         deploy::bootstrap(&Api::over(moto.upstream().clone())).await?;
         let front = Arc::new(front(&options, &moto, port, &work, &processes));
         let servers = door.serve(&front);
@@ -154,10 +159,16 @@ impl LocalCloud {
         &self.python
     }
 
-    /// The rules that make S3 requests fail, and the S3 requests seen.
+    /// The rules that make requests fail, and the requests seen.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.front.faults
+    }
+
+    /// RDS, for tests to say how things go there.
+    #[must_use]
+    pub fn rds(&self) -> &Rds {
+        &self.front.rds
     }
 
     /// All Batch jobs so far.
@@ -227,6 +238,7 @@ impl LocalCloud {
 
     fn shut(&mut self) {
         self.front.events.stop();
+        self.front.rds.stop();
         self.servers.abort_all();
         self.processes.kill_all();
     }
@@ -258,7 +270,9 @@ fn front(options: &Options, moto: &Moto, port: u16, work: &Path, processes: &Pro
         processes: processes.clone(),
     };
     let lambda = Arc::new(Lambda::new(backend.clone(), functions));
+    let door = Api::new(([127, 0, 0, 1], port).into());
     Front {
+        rds: Rds::new(door, backend.clone()),
         moto: moto.upstream().clone(),
         batch: Arc::new(Batch::new(backend.clone(), jobs)),
         events: Arc::new(Events::new(backend, Arc::clone(&lambda))),

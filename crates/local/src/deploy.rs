@@ -11,6 +11,9 @@ use crate::api::Api;
 use crate::{ACCOUNT, REGION};
 
 const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
+/// What is in the logical ids of the state machines that are not that of dumps.
+const RESTORES: &str = "RestoreStateMachine";
+const UNDOES: &str = "UndoStateMachine";
 
 /// What a deployment made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,27 +45,29 @@ impl Stack {
         }
     }
 
-    /// The ARN of the state machine of dumps: the one that is not that of restores.
+    /// The ARN of the state machine of dumps: the one that is none of the others.
     pub fn state_machine(&self) -> Result<&str> {
-        self.machine(false)
+        let other = |logical: &str| [RESTORES, UNDOES].iter().any(|name| logical.contains(name));
+        self.machine("dumps", |logical| !other(logical))
     }
 
     /// The ARN of the state machine of restores.
     pub fn restore_state_machine(&self) -> Result<&str> {
-        self.machine(true)
+        self.machine("restores", |logical| logical.contains(RESTORES))
     }
 
-    fn machine(&self, restores: bool) -> Result<&str> {
-        let found: Vec<_> = self
-            .resources
-            .iter()
-            .filter(|(logical, kind, _)| {
-                kind == STATE_MACHINE && logical.contains("RestoreStateMachine") == restores
-            })
-            .collect();
+    /// The ARN of the state machine that removes what stopped runs of snapshots have left.
+    pub fn undo_state_machine(&self) -> Result<&str> {
+        self.machine("undoing", |logical| logical.contains(UNDOES))
+    }
+
+    /// The only one whose logical id fits.
+    fn machine(&self, of: &str, fits: impl Fn(&str) -> bool) -> Result<&str> {
+        let fitting =
+            |(logical, kind, _): &&(String, String, String)| kind == STATE_MACHINE && fits(logical);
+        let found: Vec<_> = self.resources.iter().filter(fitting).collect();
         let [(_, _, arn)] = found.as_slice() else {
-            let which = if restores { "restores" } else { "dumps" };
-            bail!("the stack {} has {} state machines of {which}, not one", self.name, found.len());
+            bail!("the stack {} has {} state machines of {of}, not one", self.name, found.len());
         };
         Ok(arn)
     }

@@ -5,8 +5,8 @@
 //! Two servers make it up, both on loopback. **moto** (Python, with the repairs of
 //! `python/autodump_moto`) holds the state: `CloudFormation`, Step Functions, Secrets Manager, S3.
 //! The **front door** (this crate) is the endpoint that everything talks to: it runs Lambda
-//! functions and Batch jobs as processes, fires `EventBridge` rules, can make S3 requests fail, and
-//! passes everything else on to moto.
+//! functions and Batch jobs as processes, fires `EventBridge` rules, stands in for RDS, can make
+//! requests fail, and passes everything else on to moto.
 //!
 //! IAM is not enforced here, so a local run proves nothing about grants.
 
@@ -26,13 +26,14 @@ mod moto;
 pub mod postgres;
 mod process;
 mod python;
+pub mod rds;
 pub mod say;
 pub mod shell;
 
 pub use batch::{AttemptView, JobView};
 pub use cloud::{LocalCloud, Options};
 pub use deploy::Stack;
-pub use front::faults::{Fault, FaultRule, Faults, SeenRequest};
+pub use front::faults::{ANY, Fault, FaultRule, Faults, SeenRequest};
 pub use process::Signal;
 
 /// The account that everything in the local cloud belongs to.

@@ -24,10 +24,11 @@ pub(crate) struct Moto {
 
 impl Moto {
     /// Starts moto and waits until it answers. `front_port` is where its Step Functions find the
-    /// other services.
+    /// other services; `longest_wait` is as in [`Options`](crate::Options).
     pub(crate) async fn start(
         python: &Path,
         front_port: u16,
+        longest_wait: Option<Duration>,
         logs: &Path,
         processes: &Processes,
     ) -> Result<Self> {
@@ -41,6 +42,7 @@ impl Moto {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TZ", "UTC")
             .env("MOTO_PORT", front_port.to_string())
+            .env("AUTODUMP_LONGEST_WAIT", seconds(longest_wait))
             .env("AWS_DEFAULT_REGION", REGION)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(std::process::Stdio::null())
@@ -62,6 +64,11 @@ impl Moto {
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.upstream
     }
+}
+
+/// As the shim reads it: nothing where waits are as long as they say.
+fn seconds(wait: Option<Duration>) -> String {
+    wait.map(|wait| wait.as_secs_f64().to_string()).unwrap_or_default()
 }
 
 /// Tells moto to execute state machines, and to leave functions and jobs to the front door.

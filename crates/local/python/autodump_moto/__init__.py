@@ -14,6 +14,9 @@ and can be removed.
 | stop_is_aborted        | a stopped execution inside a task ends as FAILED, not as ABORTED        | not reported                |
 | start_once             | two StartExecutions of one name at one moment both start                | not reported                |
 | task_times             | a time in a task's result is no JSON                                    | not reported                |
+| ends_are_told          | the end of an execution is no event                                     | not reported                |
+| key_policy             | a KMS key of CloudFormation cannot be described                         | not reported                |
+| longest_wait           | nothing: waits are shortened for tests                                  | not needed                  |
 | wait_until             | Wait wakes up to a second before its timestamp                          | not reported                |
 | dynamodb.batch_write   | BatchWriteItem is slow, and takes what DynamoDB refuses                 | not reported                |
 | dynamodb.definitions   | tables lose parts of what they were made with                           | not reported                |
@@ -30,6 +33,9 @@ and can be removed.
 from autodump_moto import (
     batch_cfn,
     change_set_outputs,
+    ends_are_told,
+    key_policy,
+    longest_wait,
     start_once,
     state_machine_backend,
     states_errors,
@@ -60,6 +66,9 @@ PATCHES = (
     stop_is_aborted,
     start_once,
     task_times,
+    ends_are_told,
+    key_policy,
+    longest_wait,
     wait_until,
     batch_write,
     definitions,

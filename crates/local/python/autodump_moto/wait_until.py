@@ -36,7 +36,7 @@ def _get_wait_seconds(original):
     return seconds
 
 
-def _wait_interval(self, env, wait_seconds):
+def wait_interval(self, env, wait_seconds):
     """Waits a number of seconds that need not be whole, and ends early when the execution is stopped."""
     end = time.monotonic() + wait_seconds
     while env.is_running() and time.monotonic() < end:
@@ -57,4 +57,4 @@ def broken() -> bool:
 def apply() -> None:
     """Waits to the very moment."""
     Timestamp._get_wait_seconds = _get_wait_seconds(Timestamp._get_wait_seconds)
-    Timestamp._wait_interval = _wait_interval
+    Timestamp._wait_interval = wait_interval

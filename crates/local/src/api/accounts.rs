@@ -21,11 +21,23 @@ impl Api {
         );
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let answer = self.send("sts", Method::POST, "/", &headers, body).await?;
-        let body = answer.body_of("sts AssumeRole")?;
-        let text = std::str::from_utf8(&body)?;
-        let document = roxmltree::Document::parse(text)?;
-        let key = document.descendants().find(|node| node.tag_name().name() == "AccessKeyId");
-        let key = key.and_then(|node| node.text()).context("sts AssumeRole gave no key")?;
-        Ok(Self { access_key: key.to_owned(), ..self.clone() })
+        let access_key = text_in(&answer.body_of("sts AssumeRole")?, "AccessKeyId")?;
+        Ok(Self { access_key, ..self.clone() })
     }
+
+    /// The account that an access key is of.
+    pub(crate) async fn account_of(&self, access_key: &str) -> Result<String> {
+        let caller = Self { access_key: access_key.to_owned(), ..self.clone() };
+        let body = "Action=GetCallerIdentity&Version=2011-06-15";
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = caller.send("sts", Method::POST, "/", &headers, body).await?;
+        text_in(&answer.body_of("sts GetCallerIdentity")?, "Account")
+    }
+}
+
+/// The text of the first element of this name.
+fn text_in(body: &[u8], name: &str) -> Result<String> {
+    let document = roxmltree::Document::parse(std::str::from_utf8(body)?)?;
+    let found = document.descendants().find(|node| node.tag_name().name() == name);
+    found.and_then(|node| node.text()).map(str::to_owned).with_context(|| format!("no {name}"))
 }

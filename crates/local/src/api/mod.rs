@@ -4,12 +4,13 @@
 mod accounts;
 mod cloudformation;
 mod executions;
+mod rds;
 mod s3;
 mod secrets;
 
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -38,6 +39,7 @@ pub struct Api {
 /// A response, read to its end.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -88,7 +90,7 @@ impl Api {
         let response = self.upstream.send(request.body(full(body))?).await?;
         let (parts, body) = response.into_parts();
         let body = read(body).await?;
-        Ok(Answer { status: parts.status, body })
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
     /// Calls an operation of a service that takes JSON and names the operation in a header, such as
@@ -102,6 +104,7 @@ impl Api {
             "DynamoDB_20120810" => ("dynamodb", "application/x-amz-json-1.0"),
             "ResourceGroupsTaggingAPI_20170126" => ("tagging", "application/x-amz-json-1.1"),
             "AnyScaleFrontendService" => ("application-autoscaling", "application/x-amz-json-1.1"),
+            "TrentService" => ("kms", "application/x-amz-json-1.1"),
             "AmazonSSM" => ("ssm", "application/x-amz-json-1.1"),
             _ => bail!("{operation} is of no service that this client knows"),
         };

@@ -1,6 +1,6 @@
 //! Buckets, objects and open multipart uploads.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 use hyper::Method;
 use roxmltree::{Document, Node};
@@ -39,6 +39,23 @@ impl Api {
     /// Reads an object whole.
     pub async fn get_object(&self, bucket: &str, key: &str) -> Result<Bytes> {
         self.s3(Method::GET, &object_path(bucket, key), Bytes::new()).await
+    }
+
+    /// An object's size and `ETag`, without quotes.
+    pub(crate) async fn head_object(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(ObjectInfo, String)> {
+        let path = object_path(bucket, key);
+        let answer = self.send("s3", Method::HEAD, &path, &[], Bytes::new()).await?;
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let (size, etag) = (header("content-length"), header("etag"));
+        let (Some(size), Some(etag), true) = (size, etag, answer.status.is_success()) else {
+            bail!("S3 HEAD {path} answered {} with size {size:?} and ETag {etag:?}", answer.status);
+        };
+        let object = ObjectInfo { key: key.to_owned(), bytes: size.parse()? };
+        Ok((object, etag.trim_matches('"').to_owned()))
     }
 
     /// Removes an object.

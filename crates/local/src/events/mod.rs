@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{Api, list_at, text_at};
 use crate::lambda::{Answer, Lambda};
+use crate::say::progress;
 use pattern::Pattern;
 
 /// How long after the deployment a schedule fires first.
@@ -28,7 +29,7 @@ struct Rule {
 
 #[derive(Debug)]
 struct Target {
-    function: String,
+    arn: String,
     input: Option<String>,
 }
 
@@ -62,7 +63,8 @@ impl Events {
         let mut timers = JoinSet::new();
         for rule in &rules {
             if let Some(interval) = rule.interval {
-                timers.spawn(keep_firing(Arc::clone(&self.lambda), Arc::clone(rule), interval));
+                let (lambda, moto) = (Arc::clone(&self.lambda), self.moto.clone());
+                timers.spawn(keep_firing(lambda, moto, Arc::clone(rule), interval));
             }
         }
         *self.timers.lock().unwrap_or_else(PoisonError::into_inner) = timers;
@@ -89,9 +91,33 @@ impl Events {
     pub(crate) fn publish(&self, event: &Value) {
         for rule in self.rules() {
             if rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(event)) {
-                rule.deliver(&self.lambda, event);
+                rule.deliver(&self.lambda, &self.moto, event);
             }
         }
+    }
+
+    /// Whether a rule may want events of this source.
+    pub(crate) fn wants(&self, source: &str) -> bool {
+        let wants = |rule: &Arc<Rule>| {
+            rule.pattern.as_ref().is_some_and(|pattern| pattern.may_be_of(source))
+        };
+        self.rules().iter().any(wants)
+    }
+
+    /// Tells the rules of an object that an operation made. Whether the bucket sends its events at
+    /// all is not looked at.
+    pub(crate) async fn object_created(&self, bucket: &str, key: &str, by: &str) -> Result<()> {
+        let (object, etag) = self.moto.head_object(bucket, key).await?;
+        self.publish(&trail::object_created(bucket, &object, &etag, by));
+        Ok(())
+    }
+
+    /// Tells the rules of an execution that has ended.
+    pub(crate) async fn execution_ended(&self, execution: &str) -> Result<Value> {
+        let asked = json!({"executionArn": execution});
+        let described = self.moto.call("AWSStepFunctions.DescribeExecution", &asked).await?;
+        self.publish(&trail::execution_changed(&described));
+        Ok(described["status"].clone())
     }
 
     /// Fires all schedules now and waits for what the functions answer.
@@ -100,12 +126,16 @@ impl Events {
         for rule in self.rules().iter().filter(|rule| rule.interval.is_some()) {
             let event = rule.scheduled_event();
             for target in &rule.targets {
-                let answer =
-                    self.lambda.invoke(&target.function, target.payload(&event).into()).await?;
-                match answer {
+                let payload = target.payload(&event);
+                if target.is_machine() {
+                    answers
+                        .push(json!({"executionArn": target.start(&self.moto, &payload).await?}));
+                    continue;
+                }
+                match self.lambda.invoke(&target.arn, payload.into()).await? {
                     Answer::Success(body) => answers.push(serde_json::from_slice(&body)?),
                     Answer::Failure(error) => {
-                        bail!("{} failed: {}", target.function, String::from_utf8_lossy(&error))
+                        bail!("{} failed: {}", target.arn, String::from_utf8_lossy(&error))
                     }
                 }
             }
@@ -149,9 +179,14 @@ impl Rule {
         trail::envelope("aws.events", "Scheduled Event", &[&self.arn], &json!({}))
     }
 
-    fn deliver(&self, lambda: &Arc<Lambda>, event: &Value) {
+    fn deliver(&self, lambda: &Arc<Lambda>, moto: &Api, event: &Value) {
         for target in &self.targets {
-            lambda.invoke_later(&target.function, target.payload(event).into());
+            let payload = target.payload(event);
+            if target.is_machine() {
+                target.start_later(moto, payload);
+            } else {
+                lambda.invoke_later(&target.arn, payload.into());
+            }
         }
     }
 }
@@ -160,25 +195,47 @@ impl Target {
     fn payload(&self, event: &Value) -> String {
         self.input.clone().unwrap_or_else(|| event.to_string())
     }
+
+    fn is_machine(&self) -> bool {
+        self.arn.contains(":stateMachine:")
+    }
+
+    /// Starts the state machine; returns the execution's ARN.
+    async fn start(&self, moto: &Api, payload: &str) -> Result<String> {
+        let name = uuid::Uuid::new_v4().to_string();
+        moto.start_execution(&self.arn, &name, &serde_json::from_str(payload)?).await
+    }
+
+    fn start_later(&self, moto: &Api, payload: String) {
+        let target = Self { arn: self.arn.clone(), input: None };
+        let moto = moto.clone();
+        tokio::spawn(async move {
+            if let Err(error) = target.start(&moto, &payload).await {
+                progress(&format!("events: {} could not be started: {error:#}", target.arn));
+            }
+        });
+    }
 }
 
 fn read_target(target: &Value) -> Result<Target> {
     let arn = text_at(target, "Arn")?;
-    if !arn.contains(":lambda:") {
-        bail!("the local cloud knows Lambda targets only, got {arn}");
+    if arn.contains(":stateMachine:") {
+        text_at(target, "RoleArn").context("a state machine is started by a role")?;
+    } else if !arn.contains(":lambda:") {
+        bail!("the local cloud knows functions and state machines as targets only, got {arn}");
     }
     for unknown in ["InputPath", "InputTransformer"] {
         if !target[unknown].is_null() {
             bail!("the local cloud does not know {unknown} of the target {arn}");
         }
     }
-    Ok(Target { function: arn.to_owned(), input: target["Input"].as_str().map(str::to_owned) })
+    Ok(Target { arn: arn.to_owned(), input: target["Input"].as_str().map(str::to_owned) })
 }
 
-async fn keep_firing(lambda: Arc<Lambda>, rule: Arc<Rule>, interval: Duration) {
+async fn keep_firing(lambda: Arc<Lambda>, moto: Api, rule: Arc<Rule>, interval: Duration) {
     let mut clock = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_FIRING, interval);
     loop {
         clock.tick().await;
-        rule.deliver(&lambda, &rule.scheduled_event());
+        rule.deliver(&lambda, &moto, &rule.scheduled_event());
     }
 }

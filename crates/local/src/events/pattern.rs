@@ -20,10 +20,13 @@ enum Field {
 enum Test {
     Equals(Value),
     Prefix(String),
+    /// `*` stands for any characters, also none.
+    Wildcard(String),
 }
 
 impl Pattern {
-    /// Reads a pattern; an operator besides literals and `prefix` is an error that names it.
+    /// Reads a pattern; an operator besides literals, `prefix` and `wildcard` is an error that names
+    /// it.
     pub(crate) fn read(value: &Value) -> Result<Self> {
         let Some(fields) = value.as_object() else {
             bail!("an event pattern is an object, got {value}");
@@ -45,6 +48,17 @@ impl Pattern {
         Ok(Self(all))
     }
 
+    /// Whether an event of this source may fit.
+    pub(crate) fn may_be_of(&self, source: &str) -> bool {
+        let of_source = |(name, field): &(String, Field)| match field {
+            Field::Any(tests) if name == "source" => {
+                tests.iter().any(|test| test.matches(&Value::from(source)))
+            }
+            _ => true,
+        };
+        self.0.iter().all(of_source)
+    }
+
     /// Whether an event fits: every field of the pattern must.
     pub(crate) fn matches(&self, event: &Value) -> bool {
         self.0.iter().all(|(name, field)| match (field, event.get(name)) {
@@ -63,9 +77,16 @@ impl Test {
         let Value::Object(operator) = value else {
             return Ok(Self::Equals(value.clone()));
         };
-        match (operator.len(), operator.get("prefix").and_then(Value::as_str)) {
-            (1, Some(prefix)) => Ok(Self::Prefix(prefix.to_owned())),
-            _ => bail!("the local cloud knows literals and prefix in event patterns, got {value}"),
+        let text = |name: &str| operator.get(name).and_then(Value::as_str).map(str::to_owned);
+        match (operator.len(), text("prefix"), text("wildcard")) {
+            (1, Some(prefix), _) => Ok(Self::Prefix(prefix)),
+            (1, _, Some(wildcard)) if !wildcard.contains('\\') && !wildcard.contains("**") => {
+                Ok(Self::Wildcard(wildcard))
+            }
+            _ => bail!(
+                "the local cloud knows literals, prefix and wildcards without \\ and ** in event \
+                 patterns, got {value}"
+            ),
         }
     }
 
@@ -73,8 +94,23 @@ impl Test {
         match self {
             Self::Equals(wanted) => wanted == value,
             Self::Prefix(prefix) => value.as_str().is_some_and(|text| text.starts_with(prefix)),
+            Self::Wildcard(wildcard) => value.as_str().is_some_and(|text| fits(wildcard, text)),
         }
     }
+}
+
+/// Whether a text fits a wildcard pattern. The pieces between the stars are looked for one after
+/// the other, each as early as it comes.
+fn fits(wildcard: &str, text: &str) -> bool {
+    let Some((first, rest)) = wildcard.split_once('*') else { return wildcard == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut pieces: Vec<_> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some(at) = text.find(piece) else { return false };
+        text = &text[at + piece.len()..];
+    }
+    text.ends_with(last)
 }
 
 #[cfg(test)]
@@ -115,10 +151,38 @@ mod tests {
     }
 
     #[test]
+    fn stars_stand_for_anything() {
+        for (wildcard, text, expected) in [
+            ("rds/*/_SUCCESS", "rds/a/b/1/_SUCCESS", true),
+            ("rds/*/_SUCCESS", "rds/_SUCCESS", false),
+            ("rds/*/_SUCCESS", "rds/a/_SUCCESS/x", false),
+            ("*.parquet", "a.parquet", true),
+            ("*", "", true),
+            ("a*a", "a", false),
+            ("a*b*c", "abxbc", true),
+            ("a*b*c", "acb", false),
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+        ] {
+            let pattern = pattern(&json!({"key": [{"wildcard": wildcard}]}));
+            assert_eq!(pattern.matches(&json!({"key": text})), expected, "{wildcard} {text}");
+        }
+    }
+
+    #[test]
+    fn rules_of_other_sources_are_told_apart() {
+        let of_s3 = pattern(&json!({"source": ["aws.s3"], "detail": {"x": ["y"]}}));
+        assert!(of_s3.may_be_of("aws.s3") && !of_s3.may_be_of("aws.tag"));
+        assert!(pattern(&json!({"detail-type": ["z"]})).may_be_of("aws.s3"));
+    }
+
+    #[test]
     fn unknown_operators_are_refused_by_name() {
         for bad in [
             json!({"detail": {"size": [{"numeric": [">", 1]}]}}),
             json!({"detail": {"size": [{"anything-but": "x"}]}}),
+            json!({"detail": {"size": [{"wildcard": "a**b"}]}}),
+            json!({"detail": {"size": [{"wildcard": "a\\*b"}]}}),
             json!({"$or": [{"source": ["a"]}]}),
             json!({"source": "aws.tag"}),
             json!(["source"]),

@@ -1,4 +1,4 @@
-//! Faults of S3 and DynamoDB on request: which requests fail, how, and what was seen.
+//! Faults of S3, DynamoDB and RDS on request: which requests fail, how, and what was seen.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// 503 `SlowDown`, which clients retry; of DynamoDB 400
-    /// `ProvisionedThroughputExceededException`.
+    /// `ProvisionedThroughputExceededException`, of RDS 400 `Throttling`.
     SlowDown,
     /// 500 `InternalError`, which clients retry.
     InternalError,
@@ -35,12 +35,15 @@ pub enum Fault {
     Hold,
 }
 
+/// In a rule, every operation.
+pub const ANY: &str = "*";
+
 /// Which requests fail: of those with this operation and a key that contains and ends with these
 /// texts, `times` many from the `from`-th on, or of these each `every`-th.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
-    /// The operation by its name in S3's or DynamoDB's API, such as `UploadPart` or `Scan`; or
-    /// `StartExecution` or `DescribeSecret`, which any fault denies.
+    /// The operation by its name in S3's, DynamoDB's or RDS's API, such as `UploadPart` or `Scan`; or
+    /// `StartExecution` or `DescribeSecret`, which any fault denies; or [`ANY`].
     pub operation: &'static str,
     /// A text that the key must contain; for all but S3 the body, of DynamoDB its beginning.
     pub key_contains: String,
@@ -108,14 +111,15 @@ impl FaultRule {
     }
 }
 
-/// A request of S3 or DynamoDB that came through the front door.
+/// A request of S3, DynamoDB or RDS that came through the front door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRequest {
     /// The operation by its name in the service's API.
     pub operation: &'static str,
-    /// The bucket; empty for DynamoDB.
+    /// The bucket; empty for DynamoDB and RDS.
     pub bucket: String,
-    /// The key, empty for requests on the bucket; for DynamoDB the beginning of the body.
+    /// The key, empty for requests on the bucket; for DynamoDB the beginning of the body, for RDS
+    /// all of it.
     pub key: String,
     /// Whether a rule fitted it.
     pub faulted: bool,
@@ -178,7 +182,7 @@ impl Faults {
         let mut state = self.lock();
         let mut fault = None;
         for (id, rule, matched) in &mut state.rules {
-            if rule.operation != request.operation
+            if ![ANY, request.operation].contains(&rule.operation)
                 || !request.key.contains(&rule.key_contains)
                 || !request.key.ends_with(&rule.key_ends_with)
             {

@@ -2,6 +2,7 @@
 
 mod dynamodb;
 pub(crate) mod faults;
+mod rds;
 mod s3;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -23,6 +24,7 @@ use crate::events::Events;
 use crate::events::trail::RECORDED;
 use crate::http::{self, Body, ServiceError, Upstream, full, read, streamed};
 use crate::lambda::{Answer, Lambda};
+use crate::rds::Rds;
 use crate::say::progress;
 use faults::{Fault, Faults};
 
@@ -30,6 +32,8 @@ const FUNCTIONS: &str = "/2015-03-31/functions/";
 const INVOCATIONS: &str = "/invocations";
 /// How DynamoDB's targets begin, whatever its version.
 const DYNAMODB: &str = "DynamoDB_";
+/// How those of Resource Groups' tagging begin.
+const TAGGING: &str = "ResourceGroupsTaggingAPI_";
 /// Paths of our own, for people and scripts; no AWS service has such a path.
 const ADMIN: &str = "/_autodump/";
 
@@ -40,6 +44,7 @@ pub(crate) struct Front {
     pub(crate) lambda: Arc<Lambda>,
     pub(crate) batch: Arc<Batch>,
     pub(crate) events: Arc<Events>,
+    pub(crate) rds: Rds,
     pub(crate) faults: Faults,
 }
 
@@ -100,6 +105,9 @@ impl Front {
             Some(("secretsmanager", "DescribeSecret")) => {
                 self.unless_denied("DescribeSecret", request).await
             }
+            Some((service, "GetResources")) if service.starts_with(TAGGING) => {
+                self.tagged_resources(request).await
+            }
             Some((service, name)) if service.starts_with(DYNAMODB) => {
                 let name = name.to_owned();
                 let (parts, body) = request.into_parts();
@@ -113,12 +121,34 @@ impl Front {
     /// Passes a request on to moto, unless it is one of S3 that is to fail.
     async fn pass_on(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let (parts, body) = request.into_parts();
-        let fault = if s3::service_of(&parts).as_deref() == Some("s3") {
-            self.faults.decide(&s3::classify(&parts))
-        } else {
-            None
-        };
-        self.faulty(fault, Request::from_parts(parts, streamed(body)), Fault::response).await
+        match s3::service_of(&parts).as_deref() {
+            Some("rds") => self.rds(&parts, read(body).await?).await,
+            Some("s3") => {
+                let asked = s3::classify(&parts);
+                let fault = self.faults.decide(&asked);
+                let request = Request::from_parts(parts, streamed(body));
+                let response = self.faulty(fault, request, Fault::response).await?;
+                if response.status().is_success() {
+                    self.tell_of_object(asked);
+                }
+                Ok(response)
+            }
+            _ => self.moto.forward(Request::from_parts(parts, streamed(body))).await,
+        }
+    }
+
+    /// Publishes that there is an object, if the request made one and a rule may want to know.
+    fn tell_of_object(&self, made: s3::S3Request) {
+        if !s3::MAKES_OBJECTS.contains(&made.operation) || !self.events.wants("aws.s3") {
+            return;
+        }
+        let events = Arc::clone(&self.events);
+        tokio::spawn(async move {
+            let s3::S3Request { operation, bucket, key } = made;
+            if let Err(error) = events.object_created(&bucket, &key, operation).await {
+                progress(&format!("events: s3://{bucket}/{key} could not be told of: {error:#}"));
+            }
+        });
     }
 
     /// Passes a request on as a rule wants it, or as it is. `refuse` knows the service's words.
@@ -248,6 +278,13 @@ impl Front {
     }
 
     async fn admin(&self, what: &str) -> Response<Body> {
+        if let Some(execution) = what.strip_prefix("ended/") {
+            let execution = percent_decode_str(execution).decode_utf8_lossy();
+            return match self.events.execution_ended(&execution).await {
+                Ok(status) => http::json(StatusCode::OK, &json!({"status": status})),
+                Err(error) => ServiceError::internal(&error).response(),
+            };
+        }
         let answer = match what {
             "fire" => self.events.fire_schedules().await.map(|answers| json!({"answers": answers})),
             "jobs" => {

@@ -11,18 +11,23 @@ pub(crate) struct S3Request {
     pub(crate) key: String,
 }
 
+/// The operations that make an object.
+pub(crate) const MAKES_OBJECTS: [&str; 3] = ["CompleteMultipartUpload", "CopyObject", "PutObject"];
+
 /// The service in whose name a request is signed; none for unsigned ones.
 pub(crate) fn service_of(parts: &Parts) -> Option<String> {
+    scope_of(parts)?.split('/').nth(3).map(str::to_owned)
+}
+
+/// What a request is signed with: key, day, region, service and more, with slashes between.
+pub(crate) fn scope_of(parts: &Parts) -> Option<String> {
     let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let credential = if let Some((_, rest)) = header.and_then(|text| text.split_once("Credential="))
-    {
-        rest.split(',').next().unwrap_or_default().to_owned()
-    } else {
-        let query = parts.uri.query()?;
-        let found = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
-        percent_decode_str(found).decode_utf8_lossy().into_owned()
-    };
-    credential.split('/').nth(3).map(str::to_owned)
+    if let Some((_, rest)) = header.and_then(|text| text.split_once("Credential=")) {
+        return rest.split(',').next().map(str::to_owned);
+    }
+    let query = parts.uri.query()?;
+    let found = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+    Some(percent_decode_str(found).decode_utf8_lossy().into_owned())
 }
 
 /// Reads an S3 request, whether the bucket stands in the path or in the host.

@@ -3,8 +3,10 @@
 
 mod arrays;
 mod batch;
+mod events;
 mod functions;
 mod machines;
+mod rds;
 mod storage;
 mod tables;
 mod template;
@@ -34,6 +36,7 @@ impl Toy {
         let options = Options {
             dumper: Some(toy_job(directory)?),
             job_environment: vec![("EXTRA".into(), "more".into())],
+            longest_wait: Some(Duration::from_millis(1500)),
             ..Options::new()
         };
         let cloud = LocalCloud::start(options).await?;
@@ -137,6 +140,8 @@ fn main() -> ExitCode {
     machines::add(&mut trials);
     storage::add(&mut trials);
     tables::add(&mut trials);
+    rds::add(&mut trials);
+    events::add(&mut trials);
     let interpreter = trials.toy.cloud.python().to_owned();
     for (name, arguments) in [
         ("every repair of moto is still needed", ["test_shim.py"].as_slice()),

@@ -27,6 +27,14 @@ pub(crate) fn template(asset_bucket: &str, asset_key: &str) -> Value {
                 "EventPattern": {"source": ["aws.tag"], "detail": {"changed-tag-keys": [{"prefix": "autodump:"}]}}}},
             "Calls": {"Type": "AWS::Events::Rule", "Properties": {"State": "ENABLED", "Targets": target,
                 "EventPattern": {"source": ["aws.secretsmanager"], "detail": {"eventName": ["DeleteSecret"]}}}},
+            "Objects": {"Type": "AWS::Events::Rule", "Properties": {"State": "ENABLED",
+                "Targets": [{"Id": "T", "Arn": {"Ref": "UndoStateMachine"}, "RoleArn": ROLE}],
+                "EventPattern": {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail":
+                    {"bucket": {"name": ["toy-backups"]}, "object": {"key": [{"wildcard": "toy/*/_SUCCESS"}]}}}}},
+            "Ends": {"Type": "AWS::Events::Rule", "Properties": {"State": "ENABLED", "Targets": target,
+                "EventPattern": {"source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"],
+                    "detail": {"stateMachineArn": [{"Ref": "Machine"}], "status": ["ABORTED", "FAILED"],
+                        "input": [{"wildcard": "*tell me*"}]}}}},
             "Group": {"Type": "AWS::EC2::SecurityGroup", "Properties":
                 {"GroupDescription": "toy", "VpcId": "vpc-0123456789abcdef0"}},
             "Compute": {"Type": "AWS::Batch::ComputeEnvironment", "Properties": {"Type": "managed", "State": "ENABLED",
@@ -38,6 +46,12 @@ pub(crate) fn template(asset_bucket: &str, asset_key: &str) -> Value {
             "Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
                 "RoleArn": ROLE,
                 "DefinitionString": definition_string(),
+            }},
+            "UndoStateMachine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": {
+                "RoleArn": ROLE,
+                "DefinitionString": json!({"StartAt": "Wait", "States": {
+                    "Wait": {"Type": "Wait", "Seconds": 3600, "Next": "Done"}, "Done": {"Type": "Succeed"},
+                }}).to_string(),
             }},
         },
         "Outputs": {"BucketName": {"Value": {"Ref": "Bucket"}}},
