@@ -10,13 +10,14 @@ use crate::postgres::Postgres;
 
 /// The context of the local stack. Nothing is looked up, so any VPC will do; the image is
 /// never pulled, as jobs run as processes.
-const CONTEXT: [&str; 7] = [
+const CONTEXT: [&str; 8] = [
     "vpcId=vpc-0123456789abcdef0",
     "privateSubnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "availabilityZones=us-east-1a,us-east-1b",
     "bucketName=autodump-local",
     "image=autodump.local/dumper:1",
     "scanIntervalMinutes=1",
+    "snapshots=true",
     SOURCES,
 ];
 

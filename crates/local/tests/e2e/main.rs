@@ -16,6 +16,9 @@ mod options;
 mod restores;
 mod servers;
 mod signals;
+mod snapshot_ends;
+mod snapshot_limits;
+mod snapshots;
 mod table_ends;
 mod table_items;
 mod table_requests;
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
         table_ends::CASES,
         table_restores::CASES,
         table_requests::CASES,
+        snapshots::CASES,
+        snapshot_ends::CASES,
+        snapshot_limits::CASES,
     ]
     .concat();
     if arguments.list {

@@ -15,7 +15,7 @@ const FOREIGN: (&str, &str) = ("222233334444", "eu-west-1");
 pub(crate) const FOREIGN_ROLE: &str = "arn:aws:iam::222233334444:role/AutoDumpSource";
 
 impl World {
-    /// The services of the account and region that a table is in.
+    /// The services of the account and region that a table or database is in.
     pub(crate) async fn tables_of(&self, target: &Target) -> Result<Api> {
         let parts: Vec<_> = target.arn.split(':').collect();
         if (parts[4], parts[3]) == FOREIGN { self.foreign().await } else { Ok(self.api().clone()) }

@@ -17,6 +17,7 @@ use autodump_local::postgres::{self, Postgres};
 use autodump_local::{JobView, LocalCloud, Options, Stack, assembly};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use crate::databases::make_database;
 
@@ -34,6 +35,8 @@ pub(crate) use case;
 
 /// How long an execution may take, three attempts of a job with all their retries included.
 pub(crate) const LIMIT: Duration = Duration::from_secs(280);
+/// What state machines wait at most between looks at what takes minutes on AWS.
+const LONGEST_WAIT: Duration = Duration::from_millis(1500);
 /// A schedule that does not come while the tests run.
 pub(crate) const FAR: &str = "17 4 1 1 -";
 /// The tag that makes a target.
@@ -45,6 +48,8 @@ pub(crate) struct World {
     pub(crate) cloud: LocalCloud,
     pub(crate) stack: Stack,
     pub(crate) server: Postgres,
+    /// Whoever changes what concerns all databases of RDS takes it alone.
+    pub(crate) rds: RwLock<()>,
 }
 
 impl World {
@@ -57,9 +62,10 @@ impl World {
             Postgres::start(&postgres::Options { tls: true, ..postgres::Options::default() })?;
         options.job_environment = assembly::job_environment(&server);
         options.most_jobs = 6;
+        options.longest_wait = Some(LONGEST_WAIT);
         let cloud = LocalCloud::start(options).await?;
         let stack = cloud.deploy(cdk_out.path()).await?;
-        Ok(Self { cloud, stack, server })
+        Ok(Self { cloud, stack, server, rds: RwLock::default() })
     }
 
     pub(crate) async fn stop(self) {
@@ -155,6 +161,9 @@ impl World {
     }
 
     async fn tags(&self, target: &Target) -> Result<BTreeMap<String, String>> {
+        if target.is_database() {
+            return self.tables_of(target).await?.database_tags(&target.arn).await;
+        }
         let described = if target.is_table() {
             let asked = json!({"ResourceArn": target.arn});
             self.tables_of(target)
@@ -282,7 +291,7 @@ impl World {
     }
 }
 
-/// A tagged secret or table.
+/// A tagged secret, table or database of RDS.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) arn: String,
@@ -291,12 +300,20 @@ pub(crate) struct Target {
 impl Target {
     /// Where its backups lie.
     pub(crate) fn directory(&self) -> String {
-        let engine = if self.is_table() { "dynamodb" } else { "postgres" };
+        let engine = match Kind::of(&self.arn) {
+            Some(Kind::Table) => "dynamodb",
+            Some(Kind::Database) => "rds",
+            _ => "postgres",
+        };
         format!("{engine}/{}/", layout::target_directory(&self.arn))
     }
 
     pub(crate) fn is_table(&self) -> bool {
         Kind::of(&self.arn) == Some(Kind::Table)
+    }
+
+    pub(crate) fn is_database(&self) -> bool {
+        Kind::of(&self.arn) == Some(Kind::Database)
     }
 }
 
