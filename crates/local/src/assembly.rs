@@ -10,7 +10,7 @@ use crate::postgres::Postgres;
 
 /// The context of the local stack. Nothing is looked up, so any VPC will do; the image is
 /// never pulled, as jobs run as processes.
-const CONTEXT: [&str; 8] = [
+const CONTEXT: [&str; 10] = [
     "vpcId=vpc-0123456789abcdef0",
     "privateSubnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "availabilityZones=us-east-1a,us-east-1b",
@@ -18,6 +18,9 @@ const CONTEXT: [&str; 8] = [
     "image=autodump.local/dumper:1",
     "scanIntervalMinutes=1",
     "snapshots=true",
+    "csvBucketName=autodump-local-csv",
+    // So a table that is still quick to make is large.
+    "csvFunctionLimitMebibytes=1",
     SOURCES,
 ];
 

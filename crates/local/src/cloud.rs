@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use crate::CSV_BUCKET;
 use crate::api::Api;
 use crate::batch::{self, Batch, JobView};
 use crate::deploy::{self, Stack};
@@ -91,7 +92,9 @@ impl LocalCloud {
         let door = Door::open(options.port).await?;
         let port = door.port;
         let moto = Moto::start(&python, port, options.longest_wait, &logs, &processes).await?;
-        deploy::bootstrap(&Api::over(moto.upstream().clone())).await?;
+        let bare = Api::over(moto.upstream().clone());
+        deploy::bootstrap(&bare).await?;
+        bare.create_bucket(CSV_BUCKET).await?;
         let front = Arc::new(front(&options, &moto, port, &work, &processes));
         let servers = door.serve(&front);
         let api = Api::new(([127, 0, 0, 1], port).into());

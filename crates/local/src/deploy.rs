@@ -14,6 +14,7 @@ const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
 /// What is in the logical ids of the state machines that are not that of dumps.
 const RESTORES: &str = "RestoreStateMachine";
 const UNDOES: &str = "UndoStateMachine";
+const CONVERSIONS: &str = "CsvStateMachine";
 
 /// What a deployment made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +48,8 @@ impl Stack {
 
     /// The ARN of the state machine of dumps: the one that is none of the others.
     pub fn state_machine(&self) -> Result<&str> {
-        let other = |logical: &str| [RESTORES, UNDOES].iter().any(|name| logical.contains(name));
-        self.machine("dumps", |logical| !other(logical))
+        let others = [RESTORES, UNDOES, CONVERSIONS];
+        self.machine("dumps", |logical| !others.iter().any(|name| logical.contains(name)))
     }
 
     /// The ARN of the state machine of restores.
@@ -59,6 +60,11 @@ impl Stack {
     /// The ARN of the state machine that removes what stopped runs of snapshots have left.
     pub fn undo_state_machine(&self) -> Result<&str> {
         self.machine("undoing", |logical| logical.contains(UNDOES))
+    }
+
+    /// The ARN of the state machine that makes CSV of exports.
+    pub fn csv_state_machine(&self) -> Result<&str> {
+        self.machine("conversions", |logical| logical.contains(CONVERSIONS))
     }
 
     /// The only one whose logical id fits.

@@ -38,5 +38,7 @@ pub use process::Signal;
 
 /// The account that everything in the local cloud belongs to.
 pub const ACCOUNT: &str = "123456789012";
+/// The bucket of another team, which CSV of exports goes to.
+pub const CSV_BUCKET: &str = "autodump-local-csv";
 /// The region that everything in the local cloud is in.
 pub const REGION: &str = "us-east-1";

@@ -8,6 +8,7 @@
 mod backups;
 mod bad_input;
 mod by_hand;
+mod conversions;
 mod databases;
 mod faults;
 mod good;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         snapshots::CASES,
         snapshot_ends::CASES,
         snapshot_limits::CASES,
+        conversions::CASES,
     ]
     .concat();
     if arguments.list {
