@@ -261,6 +261,15 @@ export interface ParquetToCsvProps {
   readonly functionLimit?: Size;
 
   /**
+   * How much memory the pages of a row group may take, uncompressed: whole MiB, from 32 MiB to 1 GiB. A file that
+   * needs more is refused, and the error says so. Needed for row groups of hundreds of columns with large
+   * dictionaries: docs/csv.md, "Limits".
+   *
+   * @default Size.mebibytes(160)
+   */
+  readonly pageMemory?: Size;
+
+  /**
    * The network in which the jobs run, which convert what is too large or too slow for the function.
    *
    * @default - there are no jobs, and such a table makes its execution fail, saying so

@@ -221,6 +221,7 @@ function settingsOf(
     onBad: props.badRows ?? BadRows.STOP,
     ...(schemas ? { schemas: { ...schemas, bucket: schemas.bucket.bucketName } } : {}),
     ...(encryptionKey ? { kmsKeyArn: encryptionKey.keyArn } : {}),
+    ...(props.pageMemory ? { pageMebibytes: props.pageMemory.toMebibytes() } : {}),
   };
   checkSettings(settings);
   return Stack.of(scope).toJsonString(settings);

@@ -1,4 +1,4 @@
-import { Duration, Size, Token } from 'aws-cdk-lib';
+import { Duration, Size, SizeRoundingBehavior, Token } from 'aws-cdk-lib';
 import { checkMaxvCpus, checkText, checkTimeout, reject } from './checks';
 
 /** What a conversion reads from or writes to. */
@@ -14,6 +14,7 @@ interface ConversionProps {
   readonly compression?: string;
   readonly nullText?: string;
   readonly functionLimit?: Size;
+  readonly pageMemory?: Size;
   readonly vpc?: unknown;
   readonly maxvCpus?: number;
   readonly jobTimeout?: Duration;
@@ -37,7 +38,7 @@ const OF_JOBS = [
 
 /** Throws unless a ParquetToCsv can be what its props say. */
 export function checkConversion(props: ConversionProps): void {
-  const { compression, functionLimit, jobTimeout, maxvCpus, nullText } = props;
+  const { compression, functionLimit, jobTimeout, maxvCpus, nullText, pageMemory } = props;
   checkPrefixes(props);
   if (compression !== undefined) {
     checkText(
@@ -53,6 +54,7 @@ export function checkConversion(props: ConversionProps): void {
     checkText('nullText', nullText, /^[^,"\r\n]*$/, rule);
   }
   if (functionLimit) checkFunctionLimit(functionLimit);
+  if (pageMemory) checkPageMemory(pageMemory);
   checkJob({ ...props });
   if (maxvCpus !== undefined) checkMaxvCpus(maxvCpus);
   if (jobTimeout) checkTimeout('jobTimeout', jobTimeout);
@@ -99,6 +101,19 @@ function checkFunctionLimit(limit: Size): void {
   }
   if (limit.toBytes() < Size.mebibytes(1).toBytes()) {
     reject('functionLimit', `${limit.toBytes()} bytes`, 'It must be at least 1 MiB.');
+  }
+}
+
+/** As the parser of the settings (crates/parquet/src/settings.rs). */
+function checkPageMemory(memory: Size): void {
+  if (memory.isUnresolved()) {
+    throw new Error(
+      'AutoDump: `pageMemory` is a value that is only known at deployment. Give a literal size.',
+    );
+  }
+  const mebibytes = memory.toMebibytes({ rounding: SizeRoundingBehavior.NONE });
+  if (!Number.isInteger(mebibytes) || mebibytes < 32 || mebibytes > 1024) {
+    reject('pageMemory', `${memory.toBytes()} bytes`, 'It must be whole MiB, 32 to 1024.');
   }
 }
 

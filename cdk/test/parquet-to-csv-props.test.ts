@@ -34,6 +34,9 @@ test.each<[string, ConversionProps, string]>([
   ['nullText', { nullText: '"' }, 'no commas'],
   ['nullText', { nullText: 'a\nb' }, 'no commas'],
   ['functionLimit', { functionLimit: Size.kibibytes(1023) }, 'at least 1 MiB'],
+  ['pageMemory', { pageMemory: Size.mebibytes(31) }, '32 to 1024'],
+  ['pageMemory', { pageMemory: Size.gibibytes(2) }, '32 to 1024'],
+  ['pageMemory', { pageMemory: Size.kibibytes(65_537) }, 'whole MiB'],
   [
     'functionLimit',
     { functionLimit: Size.bytes(Lazy.number({ produce: () => 1 })) },
@@ -63,6 +66,7 @@ test.each<[string, ConversionProps]>([
   ['a compression with a level', { compression: 'zstd:10' }],
   ['a text for NULL', { nullText: '\\N' }],
   ['the least limit', { functionLimit: Size.mebibytes(1) }],
+  ['the most memory of pages', { pageMemory: Size.gibibytes(1) }],
   ['a vpc alone', (stack) => ({ vpc: testVpc(stack) })],
 ])('%s: is accepted', (_, props) => {
   expect(() => makeConversion(props)).not.toThrow();

@@ -55,6 +55,7 @@ describe('the settings', () => {
       contract.settings.schemas.prefix,
     ),
     encryptionKey: kms.Key.fromKeyArn(stack, 'Key', contract.settings.kmsKeyArn),
+    pageMemory: Size.mebibytes(contract.settings.pageMebibytes),
   });
 
   test('are those of the contract, for the function and for the job', () => {

@@ -7,13 +7,15 @@ use serde::{Deserialize, Deserializer};
 
 use crate::csv::Format;
 use crate::layout::Layout;
-use crate::options::{Destination, OnBad, Options};
+use crate::options::{Destination, Memory, OnBad, Options};
 use crate::schema::TableSchema;
 use crate::schemas::Schemas;
 use crate::text::Binary;
 
 /// The environment variable that holds the settings, as JSON.
 pub const VARIABLE: &str = "AUTODUMP_CSV";
+/// What pages may be given: function and job have memory for the most of it.
+const PAGE_MEBIBYTES: std::ops::RangeInclusive<u16> = 32..=1024;
 
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,6 +47,9 @@ pub struct Settings {
     /// The KMS key that the results are encrypted with; else as their bucket says.
     #[serde(default)]
     pub kms_key_arn: Option<String>,
+    /// How much memory the pages of a row group may take, in MiB: 32 to 1,024.
+    #[serde(default)]
+    pub page_mebibytes: Option<u16>,
 }
 
 /// A part of a bucket.
@@ -64,6 +69,9 @@ impl Settings {
         let settings: Self =
             serde_json::from_str(json).map_err(|error| wrong(&error.to_string()))?;
         settings.format.check()?;
+        if settings.page_mebibytes.is_some_and(|size| !PAGE_MEBIBYTES.contains(&size)) {
+            return Err(wrong("pageMebibytes is none of 32 to 1024"));
+        }
         for bucket in [&settings.source.bucket, &settings.destination.bucket] {
             if bucket.is_empty() {
                 return Err(wrong("a bucket has no name"));
@@ -81,8 +89,15 @@ impl Settings {
             compression: self.compression,
             schema,
             on_bad: self.on_bad,
+            memory: self.memory(),
             ..Options::default()
         }
+    }
+
+    fn memory(&self) -> Memory {
+        let usual = Memory::default();
+        let pages = self.page_mebibytes.map_or(usual.pages, |size| u64::from(size) << 20);
+        Memory { pages, ..usual }
     }
 }
 
@@ -136,6 +151,7 @@ mod tests {
         let options = settings.options(None);
         assert_eq!(options.compression.to_string(), "gzip:1");
         assert_eq!((options.format, options.on_bad), (Format::default(), OnBad::Reject));
+        assert_eq!(options.memory.pages, 320 << 20);
         let (bucket, prefix) = ("example-schemas".to_owned(), "schemas/".to_owned());
         assert_eq!(settings.schemas, Some(Schemas::Each { bucket, prefix }));
         let contract: Value =
@@ -151,10 +167,11 @@ mod tests {
     fn the_least_is_a_name_and_two_places() {
         let mut settings = golden();
         let keys = ["compression", "format", "binary", "onBad", "schemas", "kmsKeyArn"];
-        for key in keys {
+        for key in keys.into_iter().chain(["pageMebibytes"]) {
             settings.as_object_mut().unwrap().remove(key);
         }
         let settings = Settings::read(&settings.to_string()).unwrap();
+        assert_eq!(settings.options(None).memory, Memory::default());
         assert_eq!((settings.schemas, settings.kms_key_arn), (None, None));
         assert_eq!((settings.on_bad, settings.compression), (OnBad::Stop, uncompressed()));
     }
@@ -167,6 +184,8 @@ mod tests {
             (("compression", json!("zip")), "the compression \"zip\" is no compression"),
             (("layout", json!("hive")), "unknown variant `hive`"),
             (("further", json!(1)), "unknown field `further`"),
+            (("pageMebibytes", json!(31)), "none of 32 to 1024"),
+            (("pageMebibytes", json!(1025)), "none of 32 to 1024"),
             (("name", json!(null)), "expected a string"),
             (("source", json!({"bucket": "", "prefix": ""})), "a bucket has no name"),
             (("format", json!({"null": ","})), "the text for NULL is \",\""),

@@ -34,7 +34,7 @@ impl Place {
             ErrorClass::Configuration,
             format!("{self}: {what}, and all pages together may take {limit} bytes"),
             "Write the file with smaller row groups or pages, or give the converter more memory for \
-             pages (memory.pages)",
+             pages (pageMemory)",
         )
     }
 
