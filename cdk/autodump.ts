@@ -13,7 +13,7 @@ import { allBackups, allowExports, BackupBucket, Backups, grantReadBackups } fro
 import { makeHash, makePlanner, makeScanner, makeSnapshots } from './functions';
 import { jobImages } from './image';
 import { Jobs } from './job';
-import { scannerMetric } from './metrics';
+import { functionMetric } from './metrics';
 import {
   checkDatabaseLogin,
   checkMaxvCpus,
@@ -208,7 +208,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    * @param options how the metric shall differ from a sum
    */
   public metricTargetsStarted(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
-    return scannerMetric(this, this.name, 'TargetsStarted', options);
+    return functionMetric(this, this.name, 'TargetsStarted', options);
   }
 
   /**
@@ -218,7 +218,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    * @param options how the metric shall differ from a sum
    */
   public metricTargetsRejected(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
-    return scannerMetric(this, this.name, 'TargetsRejected', options);
+    return functionMetric(this, this.name, 'TargetsRejected', options);
   }
 
   /**
@@ -227,7 +227,7 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    * @param options how the metric shall differ from a sum
    */
   public metricTargetsFailed(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
-    return scannerMetric(this, this.name, 'TargetsFailed', options);
+    return functionMetric(this, this.name, 'TargetsFailed', options);
   }
 
   /**
@@ -249,6 +249,16 @@ export class AutoDump extends Construct implements ec2.IConnectable {
    */
   public metricExecutionsSucceeded(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
     return this.stateMachine.metricSucceeded(options);
+  }
+
+  /**
+   * The number of tables that RDS left out of exports of snapshots. Set an alarm on this one: such a
+   * backup counts as a success, and so do the next ones.
+   *
+   * @param options how the metric shall differ from a sum
+   */
+  public metricTablesSkipped(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return functionMetric(this, this.name, 'TablesSkipped', options);
   }
 
   /**

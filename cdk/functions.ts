@@ -47,6 +47,8 @@ export interface PlannerProps extends HandlerProps {
 }
 
 export interface SnapshotsProps extends HandlerProps {
+  /** The dimension `Name` of its metrics. */
+  readonly name: string;
   /** The bucket that snapshots are exported into. It is also the first of `backups`. */
   readonly bucket: s3.IBucket;
   readonly backups: BackupAccess;
@@ -136,6 +138,7 @@ export function makeSnapshots(
     memorySize: 256,
     timeout: Duration.minutes(15),
     environment: {
+      AUTODUMP_NAME: props.name,
       AUTODUMP_BUCKET: bucket.bucketName,
       AUTODUMP_TAG_PREFIX: props.tagPrefix,
       AUTODUMP_EXPORT_ROLE_ARN: snapshotExport.role.roleArn,

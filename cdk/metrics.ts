@@ -7,14 +7,17 @@ const NAMESPACE = 'AutoDump';
 /** The names of the scanner's metrics. Each counts targets of one scan. */
 export type ScannerMetric = 'TargetsFailed' | 'TargetsRejected' | 'TargetsStarted';
 
+/** The names of the metrics of backups by snapshot. */
+export type SnapshotMetric = 'TablesSkipped';
+
 /** The names of the metrics of a ParquetToCsv. */
 export type ConversionMetric = 'RowsRejected';
 
-/** A metric of the scanner of one AutoDump; a sum, unless the options say otherwise. */
-export function scannerMetric(
+/** A metric of the functions of one AutoDump; a sum, unless the options say otherwise. */
+export function functionMetric(
   scope: Construct,
   name: string,
-  metricName: ScannerMetric,
+  metricName: ScannerMetric | SnapshotMetric,
   options?: cloudwatch.MetricOptions,
 ): cloudwatch.Metric {
   return metric(scope, name, metricName, options);

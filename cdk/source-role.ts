@@ -18,7 +18,7 @@ export interface AutoDumpSourceRoleProps {
   readonly trustedAccount: string;
 
   /**
-   * The roles of that account that may take this one: those of AutoDump's three functions and of its
+   * The roles of that account that may take this one: those of AutoDump's functions and of its
    * jobs. `*` stands for any characters, as CloudFormation makes up the ends of their names. They
    * need not be there yet.
    *

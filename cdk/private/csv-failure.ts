@@ -47,7 +47,12 @@ export const FUNCTION_FINAL = ['configuration', 'credentials', 'internal', 'veri
 );
 
 /** How Lambda says that a call ended before its function did: out of time, or killed. */
-export const FUNCTION_LOST = ['Lambda.Unknown', 'Sandbox.Timedout', 'Runtime.ExitError'];
+export const FUNCTION_LOST = [
+  'Lambda.Unknown',
+  'Sandbox.Timedout',
+  'Runtime.ExitError',
+  'Runtime.OutOfMemory',
+];
 
 export const JOB_FAILURES: JobFailures = {
   byExitCode: each(TEXTS, (name) => ({

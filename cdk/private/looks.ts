@@ -24,6 +24,8 @@ export interface LooksProps {
   /** How many looks there are since they were counted from zero, and what follows then. */
   readonly most: number;
   readonly tooMany: sfn.IChainable;
+  /** The wait between the first looks, if it is not a minute. */
+  readonly shortWait?: Duration;
   /** The wait after the first looks; there is none if no more than these are made. */
   readonly longWait?: Duration;
 }
@@ -40,7 +42,7 @@ export function beginToLook(scope: Construct, name: string): sfn.Pass {
 
 /** Repeats a look until it is done, with waits in between. Its result is the wait, before a look. */
 export function lookAgain(scope: Construct, props: LooksProps): sfn.IChainable {
-  const { done, look, longWait, most, next, of, tooMany } = props;
+  const { done, look, longWait, most, next, of, shortWait = SHORT_WAIT, tooMany } = props;
   const count = new sfn.Pass(scope, props.count, {
     parameters: { number: sfn.JsonPath.mathAdd(sfn.JsonPath.numberAt(NUMBER), 1) },
     resultPath: '$.looks',
@@ -48,7 +50,7 @@ export function lookAgain(scope: Construct, props: LooksProps): sfn.IChainable {
   count.next(look);
   const wait = (name: string, time: Duration) =>
     new sfn.Wait(scope, name, { time: sfn.WaitTime.duration(time) }).next(count);
-  const short = wait(`Wait for ${of}`, SHORT_WAIT);
+  const short = wait(`Wait for ${of}`, shortWait);
   const choice = new sfn.Choice(scope, props.question)
     .when(done, next)
     .when(sfn.Condition.numberGreaterThanEquals(NUMBER, most), tooMany);

@@ -61,28 +61,31 @@ export class SnapshotSteps extends Construct {
   }
 
   private afterPlan(): sfn.Choice {
-    const tooLong = new sfn.Pass(this, 'Note: it took too long', {
-      parameters: { Error: NOT_COMPLETE, Cause: 'the limit was reached.' },
-      resultPath: '$.snapshotError',
-    });
-    tooLong.next(this.undo);
     const { next } = this.props;
     const follow = this.follow(
       this.step('Write the manifest', 'finish', 'backup', this.prune(next)),
-      tooLong,
     );
-    const exported = this.exported(follow, tooLong);
+    const exported = this.exported(follow);
     return new sfn.Choice(this, 'Make a snapshot?')
-      .when(sfn.Condition.booleanEquals('$.plan.make', true), this.make(exported, tooLong))
+      .when(sfn.Condition.booleanEquals('$.plan.make', true), this.make(exported))
       .otherwise(exported);
   }
 
+  /** What was waited for until the limit, and what was said of it last. */
+  private tooLong(of: string, said: string): sfn.Pass {
+    const pass = new sfn.Pass(this, `Note: too long a wait for ${of}`, {
+      parameters: { Error: NOT_COMPLETE, Cause: said },
+      resultPath: '$.snapshotError',
+    });
+    pass.next(this.undo);
+    return pass;
+  }
+
   /** A database that is being changed or backed up has a snapshot made later. */
-  private make(next: sfn.IChainable, tooMany: sfn.IChainable): sfn.CustomState {
+  private make(next: sfn.IChainable): sfn.CustomState {
     const look = this.step('Look at the snapshot', 'look', 'snapshot');
     lookAgain(this, {
-      ...this.waits(tooMany),
-      of: 'the snapshot',
+      ...this.waits('the snapshot', 'the snapshot was still being made.'),
       count: 'Count the looks at the snapshot',
       question: 'Snapshot available?',
       look,
@@ -91,8 +94,7 @@ export class SnapshotSteps extends Construct {
     });
     const make = this.step('Make the snapshot', 'make', 'snapshot');
     lookAgain(this, {
-      ...this.waits(tooMany),
-      of: 'the database',
+      ...this.waits('the database', sfn.JsonPath.stringAt('$.snapshot.reason')),
       count: 'Count the tries to make the snapshot',
       question: 'Snapshot begun?',
       look: make,
@@ -106,12 +108,17 @@ export class SnapshotSteps extends Construct {
     return make;
   }
 
-  /** Five exports run at once in an account: one over it waits its turn. */
-  private exported(next: sfn.IChainable, tooMany: sfn.IChainable): sfn.CustomState {
+  /**
+   * Five exports run at once in an account: one over it waits its turn. Whoever waits for long asks as often as
+   * whoever has only come, or would never have a turn.
+   */
+  private exported(next: sfn.IChainable): sfn.CustomState {
     const look = this.step('Start the export', 'export', 'export');
     lookAgain(this, {
-      ...this.waits(tooMany),
-      of: 'other exports',
+      ...this.waits('other exports', sfn.JsonPath.stringAt('$.export.reason')),
+      most: Math.ceil(LIMIT.toMinutes() / LONG_WAIT.toMinutes()),
+      shortWait: LONG_WAIT,
+      longWait: undefined,
       count: 'Count the tries to export',
       question: 'Export started?',
       look,
@@ -121,10 +128,9 @@ export class SnapshotSteps extends Construct {
     return look;
   }
 
-  private follow(next: sfn.IChainable, tooMany: sfn.IChainable): sfn.IChainable {
+  private follow(next: sfn.IChainable): sfn.IChainable {
     return lookAgain(this, {
-      ...this.waits(tooMany),
-      of: 'the export of the snapshot',
+      ...this.waits('the export of the snapshot', 'the export was still in progress.'),
       count: 'Count the looks at the export',
       question: 'Snapshot exported?',
       look: this.step('Look at the export of the snapshot', 'follow', 'export'),
@@ -133,8 +139,8 @@ export class SnapshotSteps extends Construct {
     });
   }
 
-  private waits(tooMany: sfn.IChainable) {
-    return { most: looksIn(LIMIT), tooMany, longWait: LONG_WAIT };
+  private waits(of: string, said: string) {
+    return { of, most: looksIn(LIMIT), tooMany: this.tooLong(of, said), longWait: LONG_WAIT };
   }
 
   /** The backup is there, but too many snapshots make the next ones fail: that is not passed over. */

@@ -24,6 +24,7 @@ const FUNCTION = 'Convert in the function';
 const DONE = 'Converted?';
 const JOB = 'Convert in a job';
 const COMPLETE = 'CSV complete';
+const JOB_COMPLETE = 'Job complete';
 const BEGIN = [CHECK, LOOK, HOW];
 
 /** As S3 tells it, and as a person starts it. */
@@ -80,7 +81,12 @@ describe.each([
         ({ ErrorEquals }: any) =>
           ErrorEquals.includes(error) || ErrorEquals.includes('States.TaskFailed'),
       ).MaxAttempts;
-    for (const lost of ['Sandbox.Timedout', 'Runtime.ExitError', 'Lambda.Unknown']) {
+    for (const lost of [
+      'Sandbox.Timedout',
+      'Runtime.ExitError',
+      'Runtime.OutOfMemory',
+      'Lambda.Unknown',
+    ]) {
       expect([lost, retried(FUNCTION, lost), retried(LOOK, lost)]).toEqual([lost, 0, 5]);
     }
     for (const state of [LOOK, FUNCTION]) {
@@ -140,7 +146,7 @@ describe('a _SUCCESS', () => {
       look: () => BY_JOB,
       job: (parameters) => ((asked = parameters), good(parameters)),
     });
-    expect(outcome.path).toEqual([...BEGIN, JOB, COMPLETE]);
+    expect(outcome.path).toEqual([...BEGIN, JOB, JOB_COMPLETE]);
     expect(outcome.output.job).toEqual({ jobId: '3d', status: 'SUCCEEDED' });
     expect(asked.JobName).toBe('run');
     expect(asked.JobDefinition).toBe(only(jobs, 'AWS::Batch::JobDefinition').JobDefinitionName);
@@ -158,7 +164,7 @@ describe('a _SUCCESS', () => {
   ])('for which the function is too slow, and %s, is for the job', (_, slow) => {
     const outcome = run({ look: () => BY_FUNCTION, convert: slow, job: good });
     expect(outcome.path).toContain(FUNCTION);
-    expect(outcome.path.slice(-2)).toEqual([JOB, COMPLETE]);
+    expect(outcome.path.slice(-2)).toEqual([JOB, JOB_COMPLETE]);
   });
 });
 

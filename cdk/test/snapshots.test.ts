@@ -117,7 +117,7 @@ describe('a database of RDS', () => {
 
   test('that is busy is asked again', () => {
     const waiting = contract.make.answers[0];
-    expect(waiting).toEqual({ status: 'waiting' });
+    expect(waiting).toEqual({ status: 'waiting', reason: 'it is modifying' });
     const outcome = run({ [MAKE]: answers(waiting, waiting, CREATING) });
     const wait = ['Wait for the database', 'Count the tries to make the snapshot', MAKE, BEGUN_IT];
     const path = steps(outcome);
@@ -209,7 +209,8 @@ test('the states know every answer of the contract', () => {
     expect(text).toContain(`"StringEquals":"${status}"`);
   }
   // What is there is looked at; only `make` has an answer besides, and it is waited for.
-  expect(contract.make.answers).toEqual([{ status: 'waiting' }, ...contract.look.answers]);
+  const statuses = (answers: { status: string }[]): string[] => answers.map(({ status }) => status);
+  expect(statuses(contract.make.answers)).toEqual(['waiting', ...statuses(contract.look.answers)]);
   expect(machine.States[BEGUN_IT].Default).toBe('Wait for the database');
 });
 
@@ -334,11 +335,11 @@ describe('the time of a run', () => {
       .reduce((one, other) => one + other);
     return { ...outcome, hours: seconds / 3600 };
   };
-  const CASES: [string, { [state: string]: Task }][] = [
-    ['the database', { [MAKE]: () => contract.make.answers[0] }],
-    ['the snapshot', { [LOOK]: () => CREATING }],
-    ['other exports', { [EXPORT]: () => WAITING }],
-    ['the export', { [FOLLOW]: () => IN_PROGRESS }],
+  const CASES: [string, { [state: string]: Task }, string][] = [
+    ['the database', { [MAKE]: () => contract.make.answers[0] }, 'it is modifying'],
+    ['the snapshot', { [LOOK]: () => CREATING }, 'still being made'],
+    ['other exports', { [EXPORT]: () => WAITING }, '5 other exports are running'],
+    ['the export', { [FOLLOW]: () => IN_PROGRESS }, 'still in progress'],
     [
       'all of them',
       {
@@ -346,14 +347,16 @@ describe('the time of a run', () => {
         [EXPORT]: answers(...Array<unknown>(400).fill(WAITING), STARTING),
         [FOLLOW]: () => IN_PROGRESS,
       },
+      'still in progress',
     ],
   ];
 
-  test.each(CASES)('ends after seven days that go on %s, and it is undone', (_, tasks) => {
+  test.each(CASES)('ends after seven days that go on %s, and it is undone', (_, tasks, said) => {
     const outcome = endless(tasks);
     expect(outcome.path.at(-1)).toBe('Failed: snapshot not complete');
     expect(outcome.error).toBe('AutoDump.SnapshotNotComplete');
     expect(outcome.cause).toContain('after 7 days');
+    expect(outcome.cause).toContain(said);
     expect(outcome.cause).toContain(NO_MORE);
     expect(outcome.hours).toBeGreaterThanOrEqual(DAYS * 24);
     expect(outcome.hours).toBeLessThan(DAYS * 24 + 4);

@@ -30,6 +30,12 @@ pub fn converted(name: &str, rejects: u64, at: DateTime<Utc>) -> Option<Value> {
     counted(name, &[("RowsRejected", rejects)], at)
 }
 
+/// The line for an export that has ended well; `None` where RDS left nothing out.
+#[must_use]
+pub fn exported(name: &str, skipped: u64, at: DateTime<Utc>) -> Option<Value> {
+    counted(name, &[("TablesSkipped", skipped)], at)
+}
+
 fn counted(name: &str, values: &[(&str, u64)], at: DateTime<Utc>) -> Option<Value> {
     let values: Vec<_> = values.iter().filter(|(_, value)| *value > 0).collect();
     if values.is_empty() {
@@ -87,6 +93,7 @@ mod tests {
         let report = ScanReport { already_there: 7, not_targets: 2, ..ScanReport::default() };
         assert_eq!(scanned("x", &report, DateTime::UNIX_EPOCH), None);
         assert_eq!(converted("x", 0, DateTime::UNIX_EPOCH), None);
+        assert_eq!(exported("x", 0, DateTime::UNIX_EPOCH), None);
     }
 
     /// `contract/metrics.json` is also read by the construct, which hands the metrics out.
@@ -106,5 +113,8 @@ mod tests {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(golden["csv"], json!([directive["Metrics"][0]["Name"]]));
         assert_eq!((&line["Name"], &line["RowsRejected"]), (&json!("Stack/Csv"), &json!(2)));
+        let line = exported("x", 1, DateTime::UNIX_EPOCH).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(golden["snapshots"], json!([directive["Metrics"][0]["Name"]]));
     }
 }

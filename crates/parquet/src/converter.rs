@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use autodump_core::pages::Pages;
+use autodump_core::pages::{Pages, exists};
 use autodump_core::ports::{ObjectReader, ObjectWriter};
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_dump::open_uploads::SharedStore;
@@ -46,7 +46,15 @@ where
         };
         let uri = format!("s3://{bucket}/{}", at.directory);
         if table.files.is_empty() {
-            return nothing(format!("{uri} has no files of Parquet"));
+            // All of it may be gone by now, with its export.
+            if !exists(self.store, bucket, key).await? {
+                return nothing(format!("{uri} has no files of Parquet"));
+            }
+            return Err(Error::new(
+                ErrorClass::Verification,
+                format!("{uri} has its _SUCCESS, and no files of Parquet"),
+                "Find out what wrote _SUCCESS there without any, or removed them",
+            ));
         }
         let result = self.settings.destination.manifest(&table);
         if let Before::Covered(_) = before(self.store, &result, bucket, &table, &options).await? {

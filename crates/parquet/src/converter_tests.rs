@@ -106,11 +106,15 @@ async fn nothing_is_done_about_what_is_no_whole_table() {
         remove(&store, key);
     }
     let without = format!("s3://in/{DIRECTORY} has no files of Parquet");
-    assert_eq!(reason(look(&store, &success, 1).await), without);
+    let settings = settings(false);
+    let converter = Converter { store: &store, settings: &settings };
+    let error = converter.look("in", &success, 1).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Verification);
+    assert!(error.what().ends_with("has its _SUCCESS, and no files of Parquet"), "{error}");
     // The whole directory may be gone when the event comes.
     remove(&store, "1/_SUCCESS");
     assert_eq!(reason(look(&store, &success, 1).await), without);
-    let error = converted(&store, &settings(false)).await.unwrap_err();
+    let error = converted(&store, &settings).await.unwrap_err();
     assert_eq!(error.what(), without);
 }
 

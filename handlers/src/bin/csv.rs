@@ -1,13 +1,14 @@
 //! The Lambda function that makes CSV of tables of Parquet, and says which are too large for it.
 
-use std::io::{self, Write};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use autodump_aws::s3::{KmsKey, Options, S3Store};
 use autodump_aws::{config, emf};
 use autodump_core::Result;
-use autodump_handlers::{CSV_FUNCTION_BYTES, Ended, bytes, log_as_json, path_style, setting};
+use autodump_handlers::{
+    CSV_FUNCTION_BYTES, Ended, bytes, log_as_json, path_style, print_metrics, setting,
+};
 use autodump_parquet::converter::Converter;
 use autodump_parquet::request::{Done, Looked, Request, TableAt, answer, written};
 use autodump_parquet::settings::{self, Settings};
@@ -76,11 +77,7 @@ impl Csv {
     }
 
     fn note(&self, rejects: u64) {
-        let now = SystemTime::now().into();
-        let Some(line) = emf::converted(&self.settings.name, rejects, now) else { return };
-        if let Err(error) = writeln!(io::stdout(), "{line}") {
-            tracing::warn!(%error, "the metrics could not be written");
-        }
+        print_metrics(emf::converted(&self.settings.name, rejects, SystemTime::now().into()));
     }
 }
 

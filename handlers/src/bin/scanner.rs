@@ -1,6 +1,5 @@
 //! The Lambda function that starts the next run of every target, or of one.
 
-use std::io::{self, Write};
 use std::time::SystemTime;
 
 use autodump_aws::executions::StateMachine;
@@ -13,7 +12,7 @@ use autodump_core::scan::{Observer, Outcome, Scan, ScanReport};
 use autodump_core::tags::TagPrefix;
 use autodump_core::targets::Targets;
 use autodump_handlers::{
-    Ended, NAME, STATE_MACHINE_ARN, log_as_json, setting, sources, tag_prefix,
+    Ended, NAME, STATE_MACHINE_ARN, log_as_json, print_metrics, setting, sources, tag_prefix,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -61,10 +60,7 @@ impl Scanner {
             notTargets = report.not_targets,
             "scanned"
         );
-        let Some(line) = emf::scanned(&self.name, report, now) else { return };
-        if let Err(error) = writeln!(io::stdout(), "{line}") {
-            tracing::warn!(%error, "the metrics could not be written");
-        }
+        print_metrics(emf::scanned(&self.name, report, now));
     }
 }
 

@@ -7,9 +7,10 @@ use autodump_aws::rds::Rds;
 use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
 use autodump_aws::tagged::Tagged;
-use autodump_aws::{config, source};
+use autodump_aws::{config, emf, source};
 use autodump_core::hash::TagHash;
 use autodump_core::ports::TargetSource;
+use autodump_core::snapshot::finish::Finished;
 use autodump_core::snapshot::options::SnapshotOptions;
 use autodump_core::snapshot::request::{Request, Step};
 use autodump_core::snapshot::run::{Run, Snapshots};
@@ -18,8 +19,8 @@ use autodump_core::tags::{self, Kind, Options, TagPrefix};
 use autodump_core::targets::Targets;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_handlers::{
-    BUCKET, EXPORT_KEY_ARN, EXPORT_ROLE_ARN, Ended, log_as_json, setting, sources, store_options,
-    tag_prefix,
+    BUCKET, EXPORT_KEY_ARN, EXPORT_ROLE_ARN, Ended, NAME, log_as_json, print_metrics, setting,
+    sources, store_options, tag_prefix,
 };
 use chrono::{DateTime, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -27,6 +28,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 struct Backups {
+    name: String,
     config: SdkConfig,
     sources: Vec<Source>,
     targets: Targets<Secrets, Tagged>,
@@ -43,6 +45,7 @@ impl Backups {
         let (export_role, export_key) = (setting(EXPORT_ROLE_ARN)?, setting(EXPORT_KEY_ARN)?);
         let config = config::of_function();
         Ok(Self {
+            name: setting(NAME)?,
             targets: source::targets(&config, sources.clone()),
             store: S3Store::new(&config, store_options(&bucket)),
             config,
@@ -102,6 +105,7 @@ impl Backups {
             Step::Follow => answered(&snapshots.follow(run).await?),
             Step::Finish => {
                 let finished = snapshots.finish(run, env!("CARGO_PKG_VERSION")).await?;
+                self.tell(&finished);
                 answered(&finished)
             }
             Step::Prune => answered(&snapshots.prune(run, now()).await?),
@@ -110,6 +114,16 @@ impl Backups {
         let (step, text) = (format!("{step:?}"), answer.to_string());
         tracing::info!(resourceArn = run.resource_arn, step, answer = text, "stepped");
         Ok(answer)
+    }
+
+    /// Counts what RDS left out. Called again after a lost answer, it counts it again.
+    fn tell(&self, finished: &Finished) {
+        let Finished { manifest, skipped, warnings } = finished;
+        if !warnings.is_empty() {
+            tracing::warn!(manifest, ?warnings, "the backup is complete, with warnings");
+        }
+        let skipped = u64::try_from(*skipped).unwrap_or(u64::MAX);
+        print_metrics(emf::exported(&self.name, skipped, now()));
     }
 
     /// What the database's tags ask for as they are now, and their hash.

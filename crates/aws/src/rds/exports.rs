@@ -40,7 +40,10 @@ pub(super) async fn running(client: &Client) -> Result<Vec<ExportTask>> {
         })?;
         for found in answer.export_tasks.unwrap_or_default() {
             let task = read(found)?;
-            if matches!(task.stage, Stage::Starting | Stage::InProgress | Stage::Canceling) {
+            // Live clusters are exported too, and have a limit of their own.
+            let of_snapshot = task.source_arn.contains("snapshot:");
+            let runs = matches!(task.stage, Stage::Starting | Stage::InProgress | Stage::Canceling);
+            if runs && of_snapshot {
                 all.push(task);
             }
         }

@@ -4,10 +4,12 @@ use super::super::tests::{answer, asked, export, rds, refused};
 use super::*;
 use crate::replay::Answer;
 
+const SOURCE: &str = "arn:aws:rds:eu-central-1:111122223333:snapshot:a-1";
+
 fn task(name: &str, status: &str, more: &str) -> String {
     format!(
         "<ExportTask><ExportTaskIdentifier>{name}</ExportTaskIdentifier>\
-         <SourceArn>arn:source</SourceArn><Status>{status}</Status>\
+         <SourceArn>{SOURCE}</SourceArn><Status>{status}</Status>\
          <PercentProgress>30</PercentProgress><KmsKeyId>arn:key</KmsKeyId>\
          <SnapshotTime>2026-11-22T08:00:52Z</SnapshotTime>{more}</ExportTask>"
     )
@@ -35,7 +37,7 @@ async fn an_export_task_is_described_at_every_stage() {
         let (rds, sent) = rds(vec![tasks(&task("t", status, ended), "")]).await;
         let expected = ExportTask {
             name: "t".to_owned(),
-            source_arn: "arn:source".to_owned(),
+            source_arn: SOURCE.to_owned(),
             stage,
             progress: 30,
             failure: Some("No role".to_owned()),
@@ -59,14 +61,16 @@ async fn an_export_task_is_described_at_every_stage() {
 
 #[tokio::test]
 async fn the_exports_that_run_are_listed_page_by_page() {
+    // One of a live cluster, which has a limit of its own.
+    let live = task("live", "IN_PROGRESS", "").replace("snapshot:a-1", "cluster:orders");
     let (rds, sent) = rds(vec![
         tasks(&(task("a", "STARTING", "") + &task("b", "COMPLETE", "")), "more"),
-        tasks(&task("c", "IN_PROGRESS", ""), ""),
+        tasks(&(task("c", "IN_PROGRESS", "") + &task("d", "CANCELING", "") + &live), ""),
     ])
     .await;
     let running = rds.running_exports().await.unwrap();
     let names: Vec<_> = running.iter().map(|task| task.name.as_str()).collect();
-    assert_eq!(names, ["a", "c"]);
+    assert_eq!(names, ["a", "c", "d"]);
     let request = asked(&sent);
     for part in [
         "Filters.Filter.1.Name=status",

@@ -41,7 +41,7 @@ async fn a_sixth_export_waits_its_turn() {
     world.rds.occupy(MOST_EXPORTS);
     for _ in 0..2 {
         let exported = serde_json::to_value(world.snapshots().export(&run).await.unwrap()).unwrap();
-        assert_eq!(exported, golden()["export"]["answers"][0]);
+        assert_eq!(exported, golden()["export"]["answers"][0], "with its reason");
     }
     assert_eq!((world.rds.exports(), world.rds.count(RdsCall::StartExport)), (Vec::new(), 0));
     world.rds.vacate();
@@ -56,10 +56,12 @@ async fn a_snapshot_is_exported_by_one_run_at_a_time() {
         world.plan(&world.run(number), &automated()).await.unwrap();
     }
     assert_eq!(world.snapshots().export(&world.run(1)).await.unwrap(), STARTING);
-    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
+    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap().status, "waiting");
     while world.snapshots().follow(&world.run(1)).await.unwrap().status != "complete" {}
     // RDS refuses it for a short time more.
-    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
+    let error = world.snapshots().export(&world.run(2)).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Source);
+    assert!(error.what().contains("just now"), "{error}");
     assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), STARTING);
 }
 
@@ -72,7 +74,7 @@ async fn an_export_that_is_being_cancelled_is_waited_for() {
     }
     world.snapshots().export(&world.run(1)).await.unwrap();
     assert!(!world.snapshots().undo(&world.run(1)).await.unwrap().undone);
-    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap(), WAITING);
+    assert_eq!(world.snapshots().export(&world.run(2)).await.unwrap().status, "waiting");
     assert_eq!(world.rds.count(RdsCall::StartExport), 1);
 }
 
@@ -126,9 +128,25 @@ async fn an_export_that_fails_is_an_error_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_not_ready_is_waited_for() {
+async fn a_snapshot_that_is_not_ready_may_be_tried_again() {
     let (world, run) = (World::new(), World::new().run(1));
     let name = world.made(&run).await;
     world.rds.turn(&name, "modifying");
-    assert_eq!(world.snapshots().export(&run).await.unwrap(), WAITING);
+    let error = world.snapshots().export(&run).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Source);
+    assert!(error.what().contains("modifying"), "{error}");
+}
+
+/// Others began since the exports were counted, and RDS refuses by a code that nobody knows.
+#[tokio::test]
+async fn who_comes_too_late_waits_too() {
+    let (world, run) = (World::new(), World::new().run(1));
+    world.made(&run).await;
+    world.rds.fail(RdsCall::StartExport, 1, ErrorClass::Configuration);
+    world.rds.crowd(MOST_EXPORTS);
+    assert_eq!(world.snapshots().export(&run).await.unwrap().status, "waiting");
+    world.rds.vacate();
+    world.rds.fail(RdsCall::StartExport, 1, ErrorClass::Configuration);
+    let error = world.snapshots().export(&run).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Configuration);
 }

@@ -39,6 +39,8 @@ const DEFAULT_DATABASES: [&str; 4] = ["postgres", "template0", "template1", "rds
 pub struct Finished {
     /// Its manifest, as `s3://…`.
     pub manifest: String,
+    /// How many tables and databases RDS left out, but for empty ones that engines make.
+    pub skipped: usize,
     /// What RDS left out, and what else went wrong, in words: the first of them.
     pub warnings: Vec<String>,
 }
@@ -68,7 +70,11 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     }
 
     fn finished(&self, key: &str, manifest: &SnapshotManifest) -> Finished {
-        Finished { manifest: format!("s3://{}/{key}", self.bucket), warnings: told(manifest) }
+        Finished {
+            manifest: format!("s3://{}/{key}", self.bucket),
+            skipped: left_out(manifest).count(),
+            warnings: told(manifest),
+        }
     }
 
     async fn manifest(&self, run: &Run, autodump_version: &str) -> Result<SnapshotManifest> {
@@ -217,16 +223,18 @@ fn written(
     }
 }
 
+/// What RDS left out, and somebody may miss.
+fn left_out(manifest: &SnapshotManifest) -> impl Iterator<Item = &Skipped> {
+    manifest.skipped.iter().filter(|one| !DEFAULT_DATABASES.contains(&one.name.as_str()))
+}
+
 /// What the state machine is told: what was left out first.
 fn told(manifest: &SnapshotManifest) -> Vec<String> {
     let because = |warnings: &[String]| match warnings {
         [] => String::new(),
         all => format!(": {}", all.join("; ")),
     };
-    let skipped = manifest
-        .skipped
-        .iter()
-        .filter(|one| !DEFAULT_DATABASES.contains(&one.name.as_str()))
+    let skipped = left_out(manifest)
         .map(|one| format!("RDS left out {}{}", one.name, because(&one.warnings)));
     let of_tables = manifest.tables.iter().filter(|table| !table.warnings.is_empty());
     let of_tables = of_tables.map(|one| format!("{}{}", one.name, because(&one.warnings)));

@@ -30,6 +30,7 @@ async fn the_manifest_says_what_was_exported_and_what_was_not() {
     let finished = world.snapshots().finish(&run, "0.1.0").await.unwrap();
     let expected = Finished {
         manifest: format!("s3://{BUCKET}/{}manifest.json", run.directory()),
+        skipped: 1,
         warnings: [
             "RDS left out shop.public.a/b: The name has a slash",
             "1 table was skipped",
@@ -206,6 +207,7 @@ async fn an_empty_default_database_is_in_the_manifest_and_not_told() {
     world.exported(&run, &skipped).await;
     let finished = world.snapshots().finish(&run, "0.1.0").await.unwrap();
     assert_eq!(finished.warnings, ["RDS left out shop.public.t: No."]);
+    assert_eq!(finished.skipped, 1);
     let names: Vec<_> = manifest(&world, &run).await.skipped.into_iter().map(|s| s.name).collect();
     assert_eq!(names, ["postgres", "shop.public.t"]);
 }

@@ -19,17 +19,24 @@ const ON_THE_WAY: [&str; 5] = [CREATING, "pending", "copying", "modifying", "bac
 pub struct Looked {
     /// `creating` or `available`; and `waiting` where it could not be asked for yet.
     pub status: &'static str,
+    /// Why it has to wait, in the words of RDS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Looked {
+    pub(super) const fn is(status: &'static str) -> Self {
+        Self { status, reason: None }
+    }
+
     /// A snapshot that will never be available is an error of class [`ErrorClass::Engine`].
     pub(super) fn at(snapshot: &Snapshot) -> Result<Self> {
         let status = snapshot.status.as_str();
         if status == AVAILABLE {
-            return Ok(Self { status: AVAILABLE });
+            return Ok(Self::is(AVAILABLE));
         }
         if ON_THE_WAY.contains(&status) {
-            return Ok(Self { status: CREATING });
+            return Ok(Self::is(CREATING));
         }
         Err(Error::new(
             ErrorClass::Engine,

@@ -60,7 +60,12 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     }
 
     /// The plan that was made before, if there is one.
+    /// A database of another region or account is an error of class [`ErrorClass::Configuration`].
     pub async fn planned(&self, run: &Run) -> Result<Option<Planned>> {
+        let target = run.target()?;
+        if !target.is_beside(&run.execution_arn) {
+            return Err(elsewhere(&target));
+        }
         if pages::exists(self.store, self.bucket, &run.plan_key()).await? {
             return Ok(Some(self.plan_of(run).await?.into()));
         }
@@ -75,15 +80,12 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
         wanted: &SnapshotOptions,
         now: DateTime<Utc>,
     ) -> Result<Plan> {
-        if !target.is_beside(&run.execution_arn) {
-            return Err(elsewhere(target));
-        }
         let database = self.service.database(target).await?.ok_or_else(|| gone(target))?;
         check(target, &database)?;
         let (snapshot, snapshot_arn) = match wanted.origin {
             Origin::Create => {
                 check_status(target, &database)?;
-                check_quota(target, self.service.quota(target.form).await?)?;
+                self.make_room(target, wanted.keep, now).await?;
                 let name = names::snapshot(target, &run.execution_arn);
                 let arn = target.snapshot(&name);
                 (name, arn)
@@ -109,6 +111,17 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
             export_only: wanted.export_only.clone(),
             keep: wanted.keep,
         })
+    }
+
+    /// Refuses an account that has no room for a snapshot. The target's own that are too many have
+    /// to go first: no run would ever come to prune them. What is being deleted still counts for
+    /// RDS: the next step waits for it.
+    async fn make_room(&self, target: &DatabaseArn, keep: u32, now: DateTime<Utc>) -> Result<()> {
+        let full = check_quota(target, self.service.quota(target.form).await?);
+        match full {
+            Err(error) if self.pruned(target, keep, now).await?.deleted.is_empty() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The newest snapshot that RDS made by itself.

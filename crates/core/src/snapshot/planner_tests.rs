@@ -151,3 +151,28 @@ async fn rds_that_does_not_answer_leaves_no_plan() {
     }
     world.planned(&run).await;
 }
+
+/// Else no run of a full account would ever come to prune, whatever its tags say.
+#[tokio::test]
+async fn a_full_account_is_made_room_in_by_what_is_too_many() {
+    let world = World::new();
+    for number in 1..=3 {
+        world.after(number.into());
+        world.finished(&world.run(number)).await;
+    }
+    world.rds.limit(3);
+    let run = world.run(4);
+    let hash = TagHash::from("v1:00".to_owned());
+    let plan = |keep| SnapshotOptions { keep, ..create() };
+    let now = world.after(4);
+    let error = world.snapshots().plan(&run, &hash, &plan(3), now).await.unwrap_err();
+    assert!(error.what().contains("3 of 3 manual"), "{error}");
+    world.rds.linger();
+    world.snapshots().plan(&run, &hash, &plan(1), now).await.unwrap();
+    // What is being deleted still counts for RDS.
+    let waiting = world.snapshots().make(&run).await.unwrap();
+    assert_eq!((waiting.status, world.rds.names().len()), ("waiting", 3));
+    world.rds.sweep();
+    assert_eq!(world.snapshots().make(&run).await.unwrap().status, "creating");
+    assert_eq!(world.rds.names().len(), 2);
+}

@@ -193,7 +193,7 @@ pub trait SnapshotService: Send + Sync {
     /// The export task of this name; `None` where there is none.
     fn export_task(&self, name: &str) -> impl Future<Output = Result<Option<ExportTask>>> + Send;
 
-    /// All export tasks of the region that are starting, in progress or being cancelled.
+    /// All export tasks of snapshots that are starting, in progress or being cancelled, in the region.
     fn running_exports(&self) -> impl Future<Output = Result<Vec<ExportTask>>> + Send;
 
     /// Asks for an export.

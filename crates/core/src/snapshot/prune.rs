@@ -12,7 +12,8 @@ use crate::pages;
 use crate::ports::{ObjectReader, ObjectWriter};
 
 /// How long a snapshot without a manifest may be that of a run that still waits for its export.
-const MAY_WAIT: Duration = Duration::days(7);
+/// The state machine gives up after seven days of waits; its calls take some time too.
+const MAY_WAIT: Duration = Duration::days(8);
 
 /// What was deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,12 +31,22 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// its export. One that cannot be deleted stops no other.
     pub async fn prune(&self, run: &Run, now: DateTime<Utc>) -> Result<Pruned> {
         let (target, plan) = (run.target()?, self.plan_of(run).await?);
-        let mut ours = self.service.snapshots(&target, Maker::Manual).await?;
+        self.pruned(&target, plan.keep, now).await
+    }
+
+    /// The same of a target, with its limit.
+    pub(super) async fn pruned(
+        &self,
+        target: &DatabaseArn,
+        keep: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Pruned> {
+        let mut ours = self.service.snapshots(target, Maker::Manual).await?;
         // One that is being deleted is as good as gone, and must not cost another one its place.
-        ours.retain(|one| one.status != "deleting" && self.is_ours(one, &target));
+        ours.retain(|one| one.status != "deleting" && self.is_ours(one, target));
         ours.sort_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)));
         let failed = ours.iter().filter(|snapshot| snapshot.status == "failed").count();
-        let keep = usize::try_from(plan.keep).unwrap_or(usize::MAX);
+        let keep = usize::try_from(keep).unwrap_or(usize::MAX);
         let mut too_many = (ours.len() - failed).saturating_sub(keep);
         if too_many == 0 && failed == 0 {
             return Ok(Pruned { deleted: Vec::new() });
@@ -57,7 +68,7 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
                 too_many -= 1;
             }
         }
-        self.delete(&target, &doomed).await
+        self.delete(target, &doomed).await
     }
 
     async fn delete(&self, target: &DatabaseArn, doomed: &[&Snapshot]) -> Result<Pruned> {

@@ -89,7 +89,7 @@ async fn a_run_that_is_on_its_way_keeps_its_snapshot() {
     let names = backups(&world, 2, 1).await;
     let pruned = world.snapshots().prune(&world.run(2), world.after(2)).await.unwrap();
     assert_eq!(pruned.deleted, [names[0].clone()]);
-    let pruned = world.snapshots().prune(&world.run(2), world.after(9)).await.unwrap();
+    let pruned = world.snapshots().prune(&world.run(2), world.after(10)).await.unwrap();
     assert_eq!(pruned.deleted, [waiting], "nobody waits for so long");
     assert!(world.rds.names().contains(&exported));
     assert_eq!(world.rds.names().len(), 3);

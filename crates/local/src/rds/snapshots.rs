@@ -24,12 +24,7 @@ impl Rds {
         let mut state = self.state();
         let database = state.database(&of)?.clone();
         if state.snapshot(place, names.form, &name).is_some() {
-            let code = match names.form {
-                Form::Instance => "DBSnapshotAlreadyExists",
-                Form::Cluster => "DBClusterSnapshotAlreadyExistsFault",
-            };
-            let message = format!("Cannot create the snapshot because {name} already exists.");
-            return Err(Refusal::new(code, message));
+            return Err(already_there(names.form, &name));
         }
         if database.cluster.is_some() || database.status != "available" {
             return Err(unavailable(&names, &of.name));
@@ -141,6 +136,14 @@ pub(super) fn missing(form: Form, name: &str) -> Refusal {
         Form::Cluster => "DBClusterSnapshotNotFoundFault",
     };
     Refusal::new(code, format!("{} not found: {name}", Names::by(form).snapshot))
+}
+
+fn already_there(form: Form, name: &str) -> Refusal {
+    let code = match form {
+        Form::Instance => "DBSnapshotAlreadyExists",
+        Form::Cluster => "DBClusterSnapshotAlreadyExistsFault",
+    };
+    Refusal::new(code, format!("Cannot create the snapshot because {name} already exists."))
 }
 
 fn unavailable(names: &Names, database: &str) -> Refusal {

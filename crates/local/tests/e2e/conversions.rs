@@ -25,6 +25,8 @@ pub(crate) const CASES: &[Case] = &[
 const COMPLETE: &str = "CSV complete";
 /// One in which there was nothing to do.
 const NOTHING: &str = "Ended: nothing to convert";
+/// One in which the files are not what they should be.
+const BROKEN: &str = "Failed: function (verification)";
 
 impl World {
     /// An instance whose exports write these tables, and the task of an export of it.
@@ -191,7 +193,8 @@ async fn a_table_that_is_large_is_converted_by_a_job(world: Arc<World>) -> Resul
         let by_job = states.iter().any(|state| state == "Convert in a job");
         let key = execution.input["detail"]["object"]["key"].as_str().unwrap_or_default();
         ensure!(by_job == key.contains("public.large"), "{key}: {states:?}");
-        ensure!(states.last().is_some_and(|last| last == COMPLETE), "{states:?}");
+        let end = if by_job { "Job complete" } else { COMPLETE };
+        ensure!(states.last().is_some_and(|last| last == end), "{states:?}");
     }
     Ok(())
 }
@@ -234,8 +237,10 @@ async fn events_that_come_again_do_no_harm(world: Arc<World>) -> Result<()> {
     world.api().put_object(world.bucket()?, &empty, Bytes::new()).await?;
     let all = world.ended(&task, 5).await?;
     let newest = all.iter().find(|(one, _)| one.input["detail"]["object"]["key"] == empty.as_str());
-    let (_, states) = newest.context("no execution looked at it")?;
-    ensure!(states.last().is_some_and(|last| last == NOTHING), "{states:?}");
+    let (newest, states) = newest.context("no execution looked at it")?;
+    let cause = newest.cause.as_deref().unwrap_or_default();
+    ensure!(cause.contains("no files of Parquet"), "{cause}");
+    ensure!(states.last().is_some_and(|last| last == BROKEN), "{states:?}");
     Ok(())
 }
 
@@ -252,7 +257,7 @@ async fn what_cannot_be_read_leaves_no_csv(world: Arc<World>) -> Result<()> {
     let (_, task) = world.exported("e2e-csv-broken", tables).await?;
     for (execution, states) in world.ended(&task, 3).await? {
         let end = states.last().map(String::as_str).unwrap_or_default();
-        ensure!(end == "Failed: function (verification)", "{states:?}");
+        ensure!(end == BROKEN, "{states:?}");
         let cause = execution.cause.unwrap_or_default();
         ensure!(cause.contains("part-00000-") && cause.contains(".gz.parquet"), "{cause}");
     }

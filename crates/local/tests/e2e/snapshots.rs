@@ -134,6 +134,29 @@ async fn assert_true(world: &World, database: &Database, backup: &Backup) -> Res
     Ok(())
 }
 
+/// All steps were taken, and the progress of the export was seen.
+async fn assert_stepped(world: &World, run: &Execution) -> Result<()> {
+    let mut states = world.api().states_entered(&run.arn).await?;
+    states.dedup();
+    let steps = [
+        "Plan the snapshot",
+        "Make the snapshot",
+        "Look at the snapshot",
+        "Start the export",
+        "Look at the export of the snapshot",
+        "Write the manifest",
+        "Prune the snapshots",
+    ];
+    let mut rest = states.iter();
+    ensure!(steps.iter().all(|step| rest.any(|state| state == step)), "{states:?}");
+    let looks = world.outputs_of(run, "Look at the export of the snapshot").await?;
+    let progress: Vec<_> =
+        looks.iter().filter_map(|look| look["export"]["progress"].as_u64()).collect();
+    ensure!(progress.is_sorted() && progress.last() == Some(&100), "{progress:?}");
+    ensure!(progress.iter().any(|percent| (1..100).contains(percent)), "{progress:?}");
+    Ok(())
+}
+
 /// The whole way: the tag's event, the scanner, the plan, snapshot, export, manifest; twice.
 async fn a_tagged_instance_becomes_a_backup_by_snapshot(world: Arc<World>) -> Result<()> {
     let _shared = world.rds.read().await;
@@ -149,24 +172,7 @@ async fn a_tagged_instance_becomes_a_backup_by_snapshot(world: Arc<World>) -> Re
     world.api().tag_database(&database.target.arn, &[(SCHEDULE, FAR)]).await?;
     world.wait_for_executions(&database.target, 1).await?;
     let run = world.backed_up_by_snapshot(&database).await?;
-    let mut states = world.api().states_entered(&run.arn).await?;
-    states.dedup();
-    let steps = [
-        "Plan the snapshot",
-        "Make the snapshot",
-        "Look at the snapshot",
-        "Start the export",
-        "Look at the export of the snapshot",
-        "Write the manifest",
-        "Prune the snapshots",
-    ];
-    let mut rest = states.iter();
-    ensure!(steps.iter().all(|step| rest.any(|state| state == step)), "{states:?}");
-    let looks = world.outputs_of(&run, "Look at the export of the snapshot").await?;
-    let progress: Vec<_> =
-        looks.iter().filter_map(|look| look["export"]["progress"].as_u64()).collect();
-    ensure!(progress.is_sorted() && progress.last() == Some(&100), "{progress:?}");
-    ensure!(progress.iter().any(|percent| (1..100).contains(percent)), "{progress:?}");
+    assert_stepped(&world, &run).await?;
     let backup = world.one_backup(&database.target).await?;
     assert_true(&world, &database, &backup).await?;
     let tables = &backup.manifest["tables"];

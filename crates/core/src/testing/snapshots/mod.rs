@@ -54,6 +54,7 @@ struct State {
     polls: u32,
     quota: u64,
     lingers: bool,
+    crowd: usize,
     databases: BTreeMap<String, Database>,
     snapshots: Vec<Kept>,
     exports: Vec<Asked>,
@@ -96,6 +97,7 @@ impl MemorySnapshots {
             polls: POLLS,
             quota: 100,
             lingers: false,
+            crowd: 0,
             databases: BTreeMap::new(),
             snapshots: Vec::new(),
             exports: Vec::new(),
@@ -144,12 +146,12 @@ impl MemorySnapshots {
 
     /// Export tasks of somebody else's that run, and do not end.
     pub fn occupy(&self, exports: usize) {
-        let mut state = self.state();
-        for number in 0..exports {
-            let name = format!("other-{number}");
-            let task = export::begun(&name, &format!("arn:other:{number}"), "arn:key");
-            state.exports.push(Asked { task, request: None, polls: u32::MAX, rests: 0 });
-        }
+        self.state().occupy(exports);
+    }
+
+    /// As [`occupy`](Self::occupy), at the moment when an export is started next.
+    pub fn crowd(&self, exports: usize) {
+        self.state().crowd = exports;
     }
 
     /// Ends all that [`occupy`](Self::occupy) made.
@@ -170,6 +172,11 @@ impl MemorySnapshots {
     /// From now on a snapshot that is deleted stays for good, as one that is being deleted.
     pub fn linger(&self) {
         self.state().lingers = true;
+    }
+
+    /// What is being deleted is gone.
+    pub fn sweep(&self) {
+        self.state().snapshots.retain(|kept| kept.snapshot.status != "deleting");
     }
 
     /// It is this time now.
@@ -271,6 +278,14 @@ impl State {
             }
         }
         met
+    }
+
+    fn occupy(&mut self, exports: usize) {
+        for number in 0..exports {
+            let name = format!("other-{number}");
+            let task = export::begun(&name, &format!("arn:other:{number}"), "arn:key");
+            self.exports.push(Asked { task, request: None, polls: u32::MAX, rests: 0 });
+        }
     }
 
     fn snapshot_of(of: &DatabaseArn, name: &str, tags: &[(String, String)]) -> Snapshot {

@@ -91,6 +91,10 @@ impl SnapshotService for MemorySnapshots {
     }
 
     async fn start_export(&self, request: &ExportRequest) -> Result<Started> {
+        let mut state = self.state();
+        let crowd = std::mem::take(&mut state.crowd);
+        state.occupy(crowd);
+        drop(state);
         self.call(RdsCall::StartExport, |state| state.start(request))
     }
 
