@@ -64,6 +64,13 @@ export function readContext(node: Node): Context {
     csvFunctionLimitMebibytes: reader.count('csvFunctionLimitMebibytes'),
     sources: reader.objects('sources') as AutoDumpSource[] | undefined,
   };
+  checkSnapshots(context, reader);
+  reader.finish();
+  return context;
+}
+
+/** What is said of snapshots and of CSV goes with them alone. */
+function checkSnapshots(context: Context, reader: Reader): void {
   for (const name of ['exportKeyArn', 'csvBucketName'] as const) {
     if (context[name] !== undefined && !context.snapshots) {
       reader.problem(name, 'is for snapshots, which are not enabled: -c snapshots=true');
@@ -72,8 +79,6 @@ export function readContext(node: Node): Context {
   if (context.csvFunctionLimitMebibytes !== undefined && context.csvBucketName === undefined) {
     reader.problem('csvFunctionLimitMebibytes', 'is for CSV, which needs csvBucketName');
   }
-  reader.finish();
-  return context;
 }
 
 class Reader {

@@ -25,15 +25,6 @@ export class AutoDumpStack extends Stack {
       description: 'Backs up tagged databases and tables to S3 on their schedules',
       ...props,
     });
-    const vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', {
-      vpcId: context.vpcId,
-      availabilityZones: context.availabilityZones,
-      privateSubnetIds: context.privateSubnetIds,
-    });
-    Validations.of(vpc).acknowledge({
-      id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
-      reason: 'Nothing here adds a route: only the ids of the subnets are used.',
-    });
     const {
       image,
       verifyImage,
@@ -44,7 +35,7 @@ export class AutoDumpStack extends Stack {
       sources,
     } = context;
     const common = {
-      vpc,
+      vpc: this.findVpc(context),
       architecture:
         architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       image: this.findImage('ImageRepository', image),
@@ -62,6 +53,16 @@ export class AutoDumpStack extends Stack {
     this.describe();
     if (context.createReadOnlyUser) this.makeReadOnlyUser();
     this.convert(context, common);
+  }
+
+  private findVpc({ availabilityZones, privateSubnetIds, vpcId }: Context): ec2.IVpc {
+    const attributes = { availabilityZones, privateSubnetIds, vpcId };
+    const vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', attributes);
+    Validations.of(vpc).acknowledge({
+      id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
+      reason: 'Nothing here adds a route: only the ids of the subnets are used.',
+    });
+    return vpc;
   }
 
   /** Makes CSV of what RDS exports, if it is wanted. */
