@@ -176,7 +176,7 @@ mod tests {
         );
         assert_eq!(
             golden["snapshots"],
-            serde_json::json!([BUCKET, TAG_PREFIX, EXPORT_ROLE_ARN, EXPORT_KEY_ARN])
+            serde_json::json!([NAME, BUCKET, TAG_PREFIX, EXPORT_ROLE_ARN, EXPORT_KEY_ARN])
         );
         let optional = &golden["optional"];
         for function in ["scanner", "hash"] {
