@@ -1,3 +1,4 @@
+import { Duration } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
@@ -17,6 +18,8 @@ export interface CsvStateMachineProps {
   readonly converter: lambda.IFunction;
   /** The most bytes of Parquet of a table that the function takes. */
   readonly functionBytes: number;
+  /** How long after a `_SUCCESS` its table is looked at. */
+  readonly settle: Duration;
   /** What converts all else, if it is there. */
   readonly job?: JobToRun;
   readonly logGroup: logs.ILogGroup;
@@ -65,7 +68,15 @@ class States extends Construct {
       .when(sfn.Condition.stringEquals('$.look.do', 'nothing'), nothing)
       .when(sfn.Condition.stringEquals('$.look.do', 'job'), job ?? this.tooLarge())
       .otherwise(convert);
-    this.start = this.check(this.look(how));
+    this.start = this.check(this.settled(this.look(how)));
+  }
+
+  private settled(next: sfn.IChainable): sfn.IChainable {
+    const { settle } = this.props;
+    if (settle.toSeconds() === 0) return next;
+    return new sfn.Wait(this, 'Wait for further batches', {
+      time: sfn.WaitTime.duration(settle),
+    }).next(next);
   }
 
   private check(next: sfn.IChainable): sfn.Choice {

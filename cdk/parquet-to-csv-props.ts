@@ -176,6 +176,15 @@ export interface ParquetToCsvProps {
   readonly layout?: ParquetLayout;
 
   /**
+   * How long after a `_SUCCESS` its table is looked at, at most a day. Nothing in an export of RDS says how many
+   * batches a table will have: after this time, a further one has most likely begun, and then the `_SUCCESS`
+   * of that one has the table converted, and not each of them.
+   *
+   * @default Duration.minutes(5) with ParquetLayout.RDS_EXPORT, else Duration.seconds(0)
+   */
+  readonly settle?: Duration;
+
+  /**
    * The bucket that the CSV files are written to. Its life cycle is yours: it should abort incomplete
    * multipart uploads after some days. One that is imported and encrypted with a KMS key must be
    * imported with its `encryptionKey`.

@@ -96,7 +96,7 @@ export class ParquetToCsv extends Construct implements ec2.IConnectable {
     this.jobRole = this.jobs?.role;
     this.jobQueue = this.jobs?.queue;
     this.jobDefinition = this.jobs?.definition;
-    this.stateMachine = this.makeStateMachine(functionBytes);
+    this.stateMachine = this.makeStateMachine(functionBytes, settleOf(props));
     this.deadLetterQueue = this.listen(props);
     this.failedAlarm = this.makeFailedAlarm();
     this.undeliveredAlarm = this.makeUndeliveredAlarm();
@@ -143,11 +143,12 @@ export class ParquetToCsv extends Construct implements ec2.IConnectable {
     return conversionMetric(this, this.name, 'RowsRejected', options);
   }
 
-  private makeStateMachine(functionBytes: number): CsvStateMachine {
+  private makeStateMachine(functionBytes: number, settle: Duration): CsvStateMachine {
     const stateMachine = new CsvStateMachine(this, 'StateMachine', {
       stateMachineName: this.name,
       converter: this.converterFunction,
       functionBytes,
+      settle,
       job: this.jobs?.toRun,
       logGroup: this.logGroup,
     });
@@ -209,7 +210,7 @@ function settingsOf(
   const settings = {
     name,
     source: place(source),
-    layout: props.layout ?? ParquetLayout.RDS_EXPORT,
+    layout: layoutOf(props),
     destination: place(destination),
     compression: props.compression ?? 'none',
     format: {
@@ -238,4 +239,13 @@ function makeJob(
     jobTimeout: props.jobTimeout ?? Duration.hours(24),
     maxvCpus: props.maxvCpus ?? 16,
   });
+}
+
+function layoutOf(props: ParquetToCsvProps): ParquetLayout {
+  return props.layout ?? ParquetLayout.RDS_EXPORT;
+}
+
+function settleOf(props: ParquetToCsvProps): Duration {
+  const batches = layoutOf(props) === ParquetLayout.RDS_EXPORT;
+  return props.settle ?? Duration.minutes(batches ? 5 : 0);
 }

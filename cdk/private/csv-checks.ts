@@ -15,6 +15,7 @@ interface ConversionProps {
   readonly nullText?: string;
   readonly functionLimit?: Size;
   readonly pageMemory?: Size;
+  readonly settle?: Duration;
   readonly vpc?: unknown;
   readonly maxvCpus?: number;
   readonly jobTimeout?: Duration;
@@ -38,7 +39,7 @@ const OF_JOBS = [
 
 /** Throws unless a ParquetToCsv can be what its props say. */
 export function checkConversion(props: ConversionProps): void {
-  const { compression, functionLimit, jobTimeout, maxvCpus, nullText, pageMemory } = props;
+  const { compression, functionLimit, jobTimeout, maxvCpus, nullText, pageMemory, settle } = props;
   checkPrefixes(props);
   if (compression !== undefined) {
     checkText(
@@ -55,6 +56,7 @@ export function checkConversion(props: ConversionProps): void {
   }
   if (functionLimit) checkFunctionLimit(functionLimit);
   if (pageMemory) checkPageMemory(pageMemory);
+  if (settle) checkSettle(settle);
   checkJob({ ...props });
   if (maxvCpus !== undefined) checkMaxvCpus(maxvCpus);
   if (jobTimeout) checkTimeout('jobTimeout', jobTimeout);
@@ -101,6 +103,18 @@ function checkFunctionLimit(limit: Size): void {
   }
   if (limit.toBytes() < Size.mebibytes(1).toBytes()) {
     reject('functionLimit', `${limit.toBytes()} bytes`, 'It must be at least 1 MiB.');
+  }
+}
+
+function checkSettle(time: Duration): void {
+  if (time.isUnresolved()) {
+    throw new Error(
+      'AutoDump: `settle` is a value that is only known at deployment. Give a literal time.',
+    );
+  }
+  const seconds = time.toSeconds({ integral: false });
+  if (!Number.isInteger(seconds) || seconds > 24 * 60 * 60) {
+    reject('settle', time.toHumanString(), 'It must be whole seconds, at most a day.');
   }
 }
 

@@ -35,6 +35,8 @@ test.each<[string, ConversionProps, string]>([
   ['nullText', { nullText: 'a\nb' }, 'no commas'],
   ['functionLimit', { functionLimit: Size.kibibytes(1023) }, 'at least 1 MiB'],
   ['pageMemory', { pageMemory: Size.mebibytes(31) }, '32 to 1024'],
+  ['settle', { settle: Duration.hours(25) }, 'at most a day'],
+  ['settle', { settle: Duration.millis(1500) }, 'whole seconds'],
   ['pageMemory', { pageMemory: Size.gibibytes(2) }, '32 to 1024'],
   ['pageMemory', { pageMemory: Size.kibibytes(65_537) }, 'whole MiB'],
   [

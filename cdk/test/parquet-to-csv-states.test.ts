@@ -1,5 +1,6 @@
 import validate from 'asl-validator';
-import { Size } from 'aws-cdk-lib';
+import { Duration, Size } from 'aws-cdk-lib';
+import { ParquetLayout, ParquetToCsvProps } from '../index';
 import { conversion, conversionStates, makeConversion, withJobs } from './support/conversion';
 import { resolve } from './support/resolve';
 import {
@@ -25,7 +26,8 @@ const DONE = 'Converted?';
 const JOB = 'Convert in a job';
 const COMPLETE = 'CSV complete';
 const JOB_COMPLETE = 'Job complete';
-const BEGIN = [CHECK, LOOK, HOW];
+const SETTLE = 'Wait for further batches';
+const BEGIN = [CHECK, SETTLE, LOOK, HOW];
 
 /** As S3 tells it, and as a person starts it. */
 const INPUT = {
@@ -111,6 +113,16 @@ describe('a _SUCCESS', () => {
     let asked: unknown;
     run({ look: (parameters) => ((asked = parameters), NOTHING) });
     expect(asked).toEqual(look.event);
+  });
+
+  test.each<[ParquetToCsvProps['layout'], Duration | undefined, number | undefined]>([
+    [undefined, undefined, 300],
+    [ParquetLayout.RDS_EXPORT, Duration.minutes(20), 1200],
+    [ParquetLayout.RDS_EXPORT, Duration.seconds(0), undefined],
+    [ParquetLayout.DIRECTORIES, undefined, undefined],
+  ])('in the layout %s, settling for %s, waits for further batches', (layout, settle, seconds) => {
+    const { States } = conversionStates(conversion({ layout, settle }));
+    expect(States[SETTLE]?.Seconds).toBe(seconds);
   });
 
   test('of what is not to be converted ends well, saying why', () => {
