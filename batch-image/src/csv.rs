@@ -1,6 +1,5 @@
 //! A table of Parquet, made into CSV.
 
-use std::io::{self, Write};
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -28,7 +27,8 @@ pub(crate) async fn run(
     match Box::pin(converter.convert(&table, stop)).await? {
         Done::Converted(summary) => {
             log(&summary, "conversion complete");
-            note(&settings.name, summary.rejects);
+            let now = SystemTime::now().into();
+            emf::print(emf::converted(&settings.name, summary.rejects, now));
         }
         Done::There(summary) => log(&summary, "converted already: nothing was done"),
         Done::Growing { reason } => {
@@ -41,11 +41,4 @@ pub(crate) async fn run(
 fn log(summary: &Summary, what: &str) {
     let Summary { manifest, rows_in, rows_out, rejects } = summary;
     tracing::info!(manifest, rows_in, rows_out, rejects, "{what}");
-}
-
-fn note(name: &str, rejects: u64) {
-    let Some(line) = emf::converted(name, rejects, SystemTime::now().into()) else { return };
-    if let Err(error) = writeln!(io::stdout(), "{line}") {
-        tracing::warn!(%error, "the metrics could not be written");
-    }
 }

@@ -3,33 +3,21 @@
 
 #[path = "support/cloud.rs"]
 mod cloud;
+#[path = "support/table.rs"]
+mod table;
 
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloud::{Cloud, State};
-use parquet::data_type::Int64Type;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use table::file;
 
 /// No secret is asked for.
 pub(crate) const ARN: &str = "";
 const DIRECTORY: &str = "rds/run-1/shop/public.orders/";
 const RESULT: &str = "/out/csv/run-1/shop/public.orders";
-
-fn file(ids: &[i64]) -> Vec<u8> {
-    let schema = Arc::new(parse_message_type("message m { required int64 id; }").unwrap());
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(ids, None, None).unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.into_inner().unwrap()
-}
 
 /// A table of one file, whole or growing.
 fn cloud(whole: bool) -> Cloud {

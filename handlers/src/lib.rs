@@ -1,15 +1,13 @@
 //! What AutoDump's Lambda functions share: settings, logging, and how an error ends an
 //! invocation.
 
-use std::io::Write as _;
-use std::{env, fmt, io};
+use std::{env, fmt};
 
 use autodump_aws::s3::{KmsKey, Options};
 use autodump_core::source::{self, Source};
 use autodump_core::tags::TagPrefix;
 use autodump_core::{Error, ErrorClass, Result};
 use lambda_runtime::Diagnostic;
-use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
 /// The name of this deployment, for the metrics.
@@ -34,14 +32,6 @@ pub const STATE_MACHINE_ARN: &str = "AUTODUMP_STATE_MACHINE_ARN";
 pub const TAG_PREFIX: &str = "AUTODUMP_TAG_PREFIX";
 /// How many bytes of Parquet a table may have that the function itself converts.
 pub const CSV_FUNCTION_BYTES: &str = "AUTODUMP_CSV_FUNCTION_BYTES";
-
-/// Writes a line of metrics, if there is one, to standard output.
-pub fn print_metrics(line: Option<Value>) {
-    let Some(line) = line else { return };
-    if let Err(error) = writeln!(io::stdout(), "{line}") {
-        tracing::warn!(%error, "the metrics could not be written");
-    }
-}
 
 /// Logs to standard output, a JSON object a line, at the level that Lambda's own setting
 /// `AWS_LAMBDA_LOG_LEVEL` asks for, else from INFO.

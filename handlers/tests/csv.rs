@@ -4,33 +4,21 @@
 #[path = "../../batch-image/tests/support/cloud.rs"]
 #[allow(dead_code)]
 mod cloud;
+#[path = "../../batch-image/tests/support/table.rs"]
+mod table;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloud::{Cloud, State};
-use parquet::data_type::Int64Type;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 use serde_json::{Value, json};
+use table::file;
 
 /// No secret is asked for.
 pub(crate) const ARN: &str = "";
 const DIRECTORY: &str = "rds/run-1/shop/public.orders/";
-
-fn file(ids: &[i64]) -> Vec<u8> {
-    let schema = Arc::new(parse_message_type("message m { required int64 id; }").unwrap());
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(ids, None, None).unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.into_inner().unwrap()
-}
 
 /// A table of one file.
 fn cloud() -> Cloud {

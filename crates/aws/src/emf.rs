@@ -1,6 +1,8 @@
 //! Metrics as a log line in CloudWatch's embedded metric format. CloudWatch makes
 //! metrics of it without a request.
 
+use std::io::{self, Write as _};
+
 use autodump_core::scan::ScanReport;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -34,6 +36,14 @@ pub fn converted(name: &str, rejects: u64, at: DateTime<Utc>) -> Option<Value> {
 #[must_use]
 pub fn exported(name: &str, skipped: u64, at: DateTime<Utc>) -> Option<Value> {
     counted(name, &[("TablesSkipped", skipped)], at)
+}
+
+/// Writes a line, if there is one, to standard output, where `CloudWatch` reads it.
+pub fn print(line: Option<Value>) {
+    let Some(line) = line else { return };
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        tracing::warn!(%error, "the metrics could not be written");
+    }
 }
 
 fn counted(name: &str, values: &[(&str, u64)], at: DateTime<Utc>) -> Option<Value> {

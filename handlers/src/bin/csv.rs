@@ -6,9 +6,7 @@ use std::time::{Duration, SystemTime};
 use autodump_aws::s3::{KmsKey, Options, S3Store};
 use autodump_aws::{config, emf};
 use autodump_core::Result;
-use autodump_handlers::{
-    CSV_FUNCTION_BYTES, Ended, bytes, log_as_json, path_style, print_metrics, setting,
-};
+use autodump_handlers::{CSV_FUNCTION_BYTES, Ended, bytes, log_as_json, path_style, setting};
 use autodump_parquet::converter::Converter;
 use autodump_parquet::request::{Done, Looked, Request, TableAt, answer, written};
 use autodump_parquet::settings::{self, Settings};
@@ -77,7 +75,7 @@ impl Csv {
     }
 
     fn note(&self, rejects: u64) {
-        print_metrics(emf::converted(&self.settings.name, rejects, SystemTime::now().into()));
+        emf::print(emf::converted(&self.settings.name, rejects, SystemTime::now().into()));
     }
 }
 

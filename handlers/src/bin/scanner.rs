@@ -12,7 +12,7 @@ use autodump_core::scan::{Observer, Outcome, Scan, ScanReport};
 use autodump_core::tags::TagPrefix;
 use autodump_core::targets::Targets;
 use autodump_handlers::{
-    Ended, NAME, STATE_MACHINE_ARN, log_as_json, print_metrics, setting, sources, tag_prefix,
+    Ended, NAME, STATE_MACHINE_ARN, log_as_json, setting, sources, tag_prefix,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -60,7 +60,7 @@ impl Scanner {
             notTargets = report.not_targets,
             "scanned"
         );
-        print_metrics(emf::scanned(&self.name, report, now));
+        emf::print(emf::scanned(&self.name, report, now));
     }
 }
 

@@ -19,8 +19,8 @@ use autodump_core::tags::{self, Kind, Options, TagPrefix};
 use autodump_core::targets::Targets;
 use autodump_core::{Error, ErrorClass, Result};
 use autodump_handlers::{
-    BUCKET, EXPORT_KEY_ARN, EXPORT_ROLE_ARN, Ended, NAME, log_as_json, print_metrics, setting,
-    sources, store_options, tag_prefix,
+    BUCKET, EXPORT_KEY_ARN, EXPORT_ROLE_ARN, Ended, NAME, log_as_json, setting, sources,
+    store_options, tag_prefix,
 };
 use chrono::{DateTime, Utc};
 use lambda_runtime::{LambdaEvent, run, service_fn};
@@ -72,19 +72,8 @@ impl Backups {
     async fn plan(&self, run: &Run, planned_with: TagHash) -> Result<Value> {
         let rds = self.rds(run)?;
         let snapshots = self.snapshots(&rds);
-        // Whatever became of the tags since.
-        if let Some(planned) = snapshots.planned(run).await? {
-            return answered(&planned);
-        }
-        let (wanted, tag_hash) = self.wanted(run).await?;
-        if tag_hash != planned_with {
-            tracing::warn!(
-                planned = planned_with.as_str(),
-                now = tag_hash.as_str(),
-                "the tags changed after they were checked; planning with the tags as they are now"
-            );
-        }
-        let planned = snapshots.plan(run, &tag_hash, &wanted, now()).await?;
+        let wanted = Box::pin(self.wanted(run, planned_with));
+        let planned = snapshots.plan(run, wanted, now()).await?;
         tracing::info!(
             resourceArn = run.resource_arn,
             directory = run.directory(),
@@ -123,11 +112,11 @@ impl Backups {
             tracing::warn!(manifest, ?warnings, "the backup is complete, with warnings");
         }
         let skipped = u64::try_from(*skipped).unwrap_or(u64::MAX);
-        print_metrics(emf::exported(&self.name, skipped, now()));
+        emf::print(emf::exported(&self.name, skipped, now()));
     }
 
     /// What the database's tags ask for as they are now, and their hash.
-    async fn wanted(&self, run: &Run) -> Result<(SnapshotOptions, TagHash)> {
+    async fn wanted(&self, run: &Run, planned_with: TagHash) -> Result<(SnapshotOptions, TagHash)> {
         let arn = &run.resource_arn;
         let wrong = |what: String, hint: &str| Error::new(ErrorClass::Configuration, what, hint);
         let Some(resource) = self.targets.find(arn).await? else {
@@ -148,7 +137,15 @@ impl Backups {
         let Options::Snapshots(options) = spec.options else {
             return Err(wrong(format!("{arn} is no database"), "Plan the runs of databases alone"));
         };
-        Ok((options, TagHash::of(&self.prefix, &resource.tags)))
+        let tag_hash = TagHash::of(&self.prefix, &resource.tags);
+        if tag_hash != planned_with {
+            tracing::warn!(
+                planned = planned_with.as_str(),
+                now = tag_hash.as_str(),
+                "the tags changed after they were checked; planning with the tags as they are now"
+            );
+        }
+        Ok((options, tag_hash))
     }
 
     /// RDS where the run's target is.

@@ -41,17 +41,22 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
     /// Where nothing can come of it (the database is gone, is of a cluster, or of another region;
     /// the account has no room for a snapshot) it is an error of class
     /// [`ErrorClass::Configuration`], and no plan is put.
+    ///
+    /// What the tags ask for, and their hash, is awaited only where there is no plan.
     pub async fn plan(
         &self,
         run: &Run,
-        tag_hash: &TagHash,
-        wanted: &SnapshotOptions,
+        wanted: impl Future<Output = Result<(SnapshotOptions, TagHash)>>,
         now: DateTime<Utc>,
     ) -> Result<Planned> {
-        if let Some(planned) = self.planned(run).await? {
-            return Ok(planned);
-        }
         let (target, key) = (run.target()?, run.plan_key());
+        if !target.is_beside(&run.execution_arn) {
+            return Err(elsewhere(&target));
+        }
+        if pages::exists(self.store, self.bucket, &key).await? {
+            return Ok(self.plan_of(run).await?.into());
+        }
+        let (wanted, tag_hash) = wanted.await?;
         let plan = self.made(run, &target, tag_hash, wanted, now).await?;
         match stored::put_once(self.store, self.bucket, &key, &plan).await? {
             Put::Written => Ok(plan.into()),
@@ -59,25 +64,12 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
         }
     }
 
-    /// The plan that was made before, if there is one.
-    /// A database of another region or account is an error of class [`ErrorClass::Configuration`].
-    pub async fn planned(&self, run: &Run) -> Result<Option<Planned>> {
-        let target = run.target()?;
-        if !target.is_beside(&run.execution_arn) {
-            return Err(elsewhere(&target));
-        }
-        if pages::exists(self.store, self.bucket, &run.plan_key()).await? {
-            return Ok(Some(self.plan_of(run).await?.into()));
-        }
-        Ok(None)
-    }
-
     async fn made(
         &self,
         run: &Run,
         target: &DatabaseArn,
-        tag_hash: &TagHash,
-        wanted: &SnapshotOptions,
+        tag_hash: TagHash,
+        wanted: SnapshotOptions,
         now: DateTime<Utc>,
     ) -> Result<Plan> {
         let database = self.service.database(target).await?.ok_or_else(|| gone(target))?;
@@ -98,7 +90,7 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
         Ok(Plan {
             version: VERSION,
             resource_arn: run.resource_arn.clone(),
-            tag_hash: tag_hash.clone(),
+            tag_hash,
             scheduled_for: run.start,
             execution_arn: run.execution_arn.clone(),
             planned_at: now,
@@ -108,7 +100,7 @@ impl<R: SnapshotService, S: ObjectReader + ObjectWriter> Snapshots<'_, R, S> {
             snapshot,
             snapshot_arn,
             export_task: names::export_task(target, &run.execution_arn),
-            export_only: wanted.export_only.clone(),
+            export_only: wanted.export_only,
             keep: wanted.keep,
         })
     }

@@ -1,3 +1,5 @@
+use std::future::ready;
+
 use super::*;
 use crate::snapshot::options::KEPT;
 use crate::snapshot::request::Request;
@@ -163,16 +165,27 @@ async fn a_full_account_is_made_room_in_by_what_is_too_many() {
     world.rds.limit(3);
     let run = world.run(4);
     let hash = TagHash::from("v1:00".to_owned());
-    let plan = |keep| SnapshotOptions { keep, ..create() };
+    let wanted = |keep| ready(Ok((SnapshotOptions { keep, ..create() }, hash.clone())));
     let now = world.after(4);
-    let error = world.snapshots().plan(&run, &hash, &plan(3), now).await.unwrap_err();
+    let error = world.snapshots().plan(&run, wanted(3), now).await.unwrap_err();
     assert!(error.what().contains("3 of 3 manual"), "{error}");
     world.rds.linger();
-    world.snapshots().plan(&run, &hash, &plan(1), now).await.unwrap();
+    world.snapshots().plan(&run, wanted(1), now).await.unwrap();
     // What is being deleted still counts for RDS.
     let waiting = world.snapshots().make(&run).await.unwrap();
     assert_eq!((waiting.status, world.rds.names().len()), ("waiting", 3));
     world.rds.sweep();
     assert_eq!(world.snapshots().make(&run).await.unwrap().status, "creating");
     assert_eq!(world.rds.names().len(), 2);
+}
+
+/// The answer of the first call is lost, and somebody breaks the tags meanwhile.
+#[tokio::test]
+async fn tags_are_not_read_where_there_is_a_plan() {
+    let (world, run) = (World::new(), World::new().run(1));
+    let wrong = || ready(Err(Error::new(ErrorClass::Configuration, "wrong tags", "Correct them")));
+    let error = world.snapshots().plan(&run, wrong(), World::now()).await.unwrap_err();
+    assert_eq!(error.what(), "wrong tags");
+    let planned = world.plan(&run, &create()).await.unwrap();
+    assert_eq!(world.snapshots().plan(&run, wrong(), World::now()).await.unwrap(), planned);
 }

@@ -1,5 +1,7 @@
 //! A database, and runs of it, for the tests of the steps.
 
+use std::future::ready;
+
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
@@ -76,7 +78,8 @@ impl World {
 
     pub(super) async fn plan(&self, run: &Run, wanted: &SnapshotOptions) -> Result<Planned> {
         let hash = TagHash::from("v1:00".to_owned());
-        self.snapshots().plan(run, &hash, wanted, Self::now()).await
+        let wanted = ready(Ok((wanted.clone(), hash)));
+        self.snapshots().plan(run, wanted, Self::now()).await
     }
 
     pub(super) async fn planned(&self, run: &Run) {

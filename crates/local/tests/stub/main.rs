@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use autodump_local::say::progress;
 use autodump_local::{LocalCloud, Options, Stack};
 use libtest_mimic::{Arguments, Trial};
@@ -43,6 +43,23 @@ impl Toy {
         let bucket = cloud.put_asset("toy.zip", toy_function()?).await?;
         let stack = cloud.deploy_template("toy", &template::template(&bucket, "toy.zip")).await?;
         Ok(Self { cloud, stack })
+    }
+
+    /// Runs a Python script beside this file with boto3 and the name of the stack's bucket.
+    pub(crate) async fn boto3(&self, script: &str) -> Result<()> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stub").join(script);
+        let mut command = Command::new(self.cloud.python());
+        command
+            .arg(script)
+            .arg(self.stack.bucket()?)
+            .env("AWS_ENDPOINT_URL", self.cloud.endpoint())
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local");
+        let run = tokio::task::spawn_blocking(move || command.output()).await??;
+        ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        Ok(())
     }
 
     /// The physical name of the function with this logical id.

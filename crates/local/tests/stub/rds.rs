@@ -1,7 +1,5 @@
 //! RDS through the front door.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,19 +76,7 @@ async fn boto3(toy: Arc<Toy>) -> Result<()> {
             .rds()
             .script(name, Script { tables, warning, resting: LIMIT, ..Script::default() });
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stub/databases.py");
-    let mut command = Command::new(toy.cloud.python());
-    command
-        .arg(script)
-        .arg(toy.stack.bucket()?)
-        .env("AWS_ENDPOINT_URL", toy.cloud.endpoint())
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "local")
-        .env("AWS_SECRET_ACCESS_KEY", "local");
-    let run = tokio::task::spawn_blocking(move || command.output()).await??;
-    ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    Ok(())
+    toy.boto3("databases.py").await
 }
 
 async fn writes(toy: Arc<Toy>) -> Result<()> {

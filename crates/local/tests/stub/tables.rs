@@ -1,7 +1,5 @@
 //! DynamoDB through the front door: other accounts and regions, and faults.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -70,19 +68,7 @@ async fn accounts(toy: Arc<Toy>) -> Result<()> {
 }
 
 async fn boto3(toy: Arc<Toy>) -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stub/accounts.py");
-    let mut command = Command::new(toy.cloud.python());
-    command
-        .arg(script)
-        .arg(toy.stack.bucket()?)
-        .env("AWS_ENDPOINT_URL", toy.cloud.endpoint())
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "local")
-        .env("AWS_SECRET_ACCESS_KEY", "local");
-    let run = tokio::task::spawn_blocking(move || command.output()).await??;
-    ensure!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    Ok(())
+    toy.boto3("accounts.py").await
 }
 
 async fn faults(toy: Arc<Toy>) -> Result<()> {
