@@ -14,6 +14,7 @@ use crate::open_uploads::SharedStore;
 use crate::stop::StopFlag;
 use crate::uploader::Uploader;
 
+pub mod mongodb;
 pub mod postgres;
 
 pub use postgres::Postgres;

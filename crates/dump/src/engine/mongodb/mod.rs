@@ -1,0 +1,6 @@
+//! MongoDB, and what speaks its protocol: the parts that touch neither network nor disk.
+//!
+//! ADR 8 says what they are for. No engine is made of them yet.
+
+pub mod archive;
+pub mod raw;
