@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorClass, Result};
 use crate::options::DumpOptions;
 
 mod fields;
+pub mod uri;
 
 use self::fields::Fields;
 

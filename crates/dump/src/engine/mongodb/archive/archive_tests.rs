@@ -190,13 +190,18 @@ fn the_checksum_is_the_formats() {
     assert_eq!(Sum::default(), Sum::of(b""));
 }
 
+/// Blocks: the number of a collection, and texts of documents.
+fn blocks() -> impl Strategy<Value = Vec<(usize, Vec<String>)>> {
+    prop::collection::vec((0_usize..4, prop::collection::vec(".{0,40}", 0..4)), 0..12)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Any collections, blocks in any order, read in pieces of any length.
     #[test]
     fn any_archive_is_read_however_it_is_cut(
-        blocks in prop::collection::vec((0_usize..4, prop::collection::vec(".{0,40}", 0..4)), 0..12),
+        blocks in blocks(),
         pieces in prop::collection::vec(1_usize..200, 1..8),
     ) {
         let all: Vec<_> =

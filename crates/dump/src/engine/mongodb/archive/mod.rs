@@ -2,9 +2,9 @@
 //!
 //! A magic number; a prelude, which names what was dumped and every collection with its
 //! definition; then blocks. A block holds documents of one collection, or says that the
-//! collection has ended and what the checksum of its documents is. Blocks of several collections may
-//! be mixed. `mongorestore` waits for ever where more collections are begun and not ended than
-//! the prelude's `concurrent` and its own option allow.
+//! collection has ended and what the checksum of its documents is. Blocks of several
+//! collections may be mixed. `mongorestore` waits for ever where more collections are begun and
+//! not ended than the prelude's `concurrent` and its own option allow.
 
 mod read;
 
@@ -133,6 +133,9 @@ impl Sum {
     /// Of these documents and those of `later` behind them, as they stand in the archive.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
+        if later.bytes == 0 {
+            return self;
+        }
         let crc = checksum_combine(CRC, self.crc, later.crc, later.bytes);
         Self { crc, bytes: self.bytes + later.bytes }
     }

@@ -37,7 +37,8 @@ pub trait Visitor {
     fn end(&mut self, collection: usize);
 }
 
-/// Reads an archive that comes in pieces, cut anywhere. It keeps the prelude, and at most one document.
+/// Reads an archive that comes in pieces, cut anywhere. It keeps the prelude, and at most one
+/// document.
 #[derive(Debug)]
 pub struct Scanner<V> {
     visitor: V,
