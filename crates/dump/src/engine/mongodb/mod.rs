@@ -3,4 +3,5 @@
 //! ADR 8 says what they are for. No engine is made of them yet.
 
 pub mod archive;
+pub mod ranges;
 pub mod raw;

@@ -84,6 +84,7 @@ impl<'a> Element<'a> {
 }
 
 const STRING: u8 = 0x02;
+const DOCUMENT: u8 = 0x03;
 const BOOLEAN: u8 = 0x08;
 const INT32: u8 = 0x10;
 const INT64: u8 = 0x12;
@@ -155,7 +156,7 @@ fn value_length(kind: u8, bytes: &[u8]) -> Result<usize, Malformed> {
         // Binary, with a byte for its subtype.
         0x05 => 5 + told()?,
         // Document, array, code with its scope: their length counts itself.
-        0x03 | 0x04 | 0x0f => told()?.max(4),
+        DOCUMENT | 0x04 | 0x0f => told()?.max(4),
         // A pointer into a collection: a string and an object id.
         0x0c => 16 + told()?.max(1),
         // A regular expression: two texts.
@@ -213,6 +214,22 @@ impl<'a> Writer<'a> {
     pub fn int64(mut self, name: &str, value: i64) -> Self {
         self.name(INT64, name);
         self.out.extend(value.to_le_bytes());
+        self
+    }
+
+    /// A field with a value that was read from another document.
+    #[must_use]
+    pub fn value(mut self, name: &str, kind: u8, value: &[u8]) -> Self {
+        self.name(kind, name);
+        self.out.extend(value);
+        self
+    }
+
+    /// A field with a document, that `write` fills.
+    #[must_use]
+    pub fn document(mut self, name: &str, write: impl FnOnce(Writer<'_>) -> Writer<'_>) -> Self {
+        self.name(DOCUMENT, name);
+        write(Writer::new(self.out)).end();
         self
     }
 
