@@ -71,7 +71,7 @@ enum Place {
 #[derive(Debug)]
 enum Progress {
     Unseen,
-    Begun(Digest),
+    Begun(Box<Digest>),
     Ended,
 }
 
@@ -257,7 +257,7 @@ impl<V: Visitor> Scanner<V> {
             }
             Progress::Begun(_) => {}
             Progress::Unseen => {
-                self.progress[number] = Progress::Begun(Digest::new(CRC));
+                self.progress[number] = Progress::Begun(Box::new(Digest::new(CRC)));
                 self.open += 1;
                 self.most_open = self.most_open.max(self.open);
             }
