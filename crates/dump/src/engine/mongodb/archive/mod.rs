@@ -6,11 +6,13 @@
 //! collections may be mixed. `mongorestore` waits for ever where more collections are begun and
 //! not ended than the prelude's `concurrent` and its own option allow.
 
+mod joined;
 mod read;
 
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
-pub use self::read::{Damage, Scanner, Visitor};
+pub use self::joined::Joined;
+pub use self::read::{Damage, Known, Part, Scanner, Visitor};
 use super::raw::Writer;
 
 /// The first four bytes.

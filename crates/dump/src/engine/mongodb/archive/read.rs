@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crc_fast::Digest;
 
 use super::super::raw::{Element, Elements, Malformed, SHORTEST, length_of};
-use super::{CRC, Collection, LONGEST, MAGIC, Namespace, Prelude, TERMINATOR, VERSION};
+use super::{CRC, Collection, LONGEST, MAGIC, Namespace, Prelude, Sum, TERMINATOR, VERSION};
 
 /// Why an archive cannot be read. What documents hold is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +47,32 @@ pub struct Scanner<V> {
     /// What has begun and not ended: a document, or less than a length.
     kept: Vec<u8>,
     offset: u64,
-    prelude: Prelude,
-    numbers: HashMap<Namespace, usize>,
+    prelude: Arc<Prelude>,
+    numbers: Arc<HashMap<Namespace, usize>>,
     progress: Vec<Progress>,
     open: usize,
     most_open: usize,
+    /// Other pieces have documents of the same collections.
+    is_piece: bool,
+}
+
+/// What a piece of an archive says of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Its number.
+    pub collection: usize,
+    /// Its documents in this piece.
+    pub sum: Sum,
+    /// It ends in this piece, and that is the checksum of all its documents.
+    pub end: Option<u64>,
+}
+
+/// What all pieces of an archive but the first go by.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The prelude.
+    pub prelude: Arc<Prelude>,
+    numbers: Arc<HashMap<Namespace, usize>>,
 }
 
 /// What comes next.
@@ -71,8 +93,9 @@ enum Place {
 #[derive(Debug)]
 enum Progress {
     Unseen,
-    Begun(Box<Digest>),
-    Ended,
+    Begun(Box<Digest>, u64),
+    /// With the checksum at the end.
+    Ended(Sum, u64),
 }
 
 impl<V: Visitor> Scanner<V> {
@@ -83,11 +106,28 @@ impl<V: Visitor> Scanner<V> {
             place: Place::Magic,
             kept: Vec::new(),
             offset: 0,
-            prelude: Prelude::default(),
-            numbers: HashMap::new(),
+            prelude: Arc::default(),
+            numbers: Arc::default(),
             progress: Vec::new(),
             open: 0,
             most_open: 0,
+            is_piece: false,
+        }
+    }
+
+    /// The same for the first piece of an archive, which begins with the prelude.
+    pub fn first_piece(visitor: V) -> Self {
+        Self { is_piece: true, ..Self::new(visitor) }
+    }
+
+    /// The same for another piece: whole blocks.
+    pub fn piece(known: &Known, visitor: V) -> Self {
+        Self {
+            place: Place::Block,
+            prelude: Arc::clone(&known.prelude),
+            numbers: Arc::clone(&known.numbers),
+            progress: known.prelude.collections.iter().map(|_| Progress::Unseen).collect(),
+            ..Self::first_piece(visitor)
         }
     }
 
@@ -124,17 +164,59 @@ impl<V: Visitor> Scanner<V> {
         if !self.kept.is_empty() || self.place != Place::Block {
             return Err(self.damage("it is cut off"));
         }
-        let unended = self.progress.iter().position(|p| !matches!(p, Progress::Ended));
+        let unended = self.progress.iter().position(|p| !matches!(p, Progress::Ended(..)));
         match unended {
             Some(number) => Err(self.damage(format!("{} has no end", self.shown(number)))),
             None => Ok(self.visitor),
         }
     }
 
+    /// The piece has come to its end: its blocks have to be whole. Returns who was told, and what
+    /// is to be compared with the other pieces: [`Joined`].
+    pub fn finish_piece(self) -> Result<(V, Vec<Part>), Damage> {
+        if !self.kept.is_empty() || self.place != Place::Block {
+            return Err(self.damage("it is cut off"));
+        }
+        let part = |(collection, progress)| match progress {
+            Progress::Unseen => None,
+            Progress::Begun(digest, bytes) => {
+                let sum = Sum { crc: digest.finalize(), bytes };
+                Some(Part { collection, sum, end: None })
+            }
+            Progress::Ended(sum, crc) => Some(Part { collection, sum, end: Some(crc) }),
+        };
+        let parts = self.progress.into_iter().enumerate().filter_map(part).collect();
+        Ok((self.visitor, parts))
+    }
+
     /// The prelude, once it was read.
     #[must_use]
-    pub const fn prelude(&self) -> &Prelude {
+    pub fn prelude(&self) -> &Prelude {
         &self.prelude
+    }
+
+    /// What other pieces go by, once the prelude was read: `None` before.
+    #[must_use]
+    pub fn known(&self) -> Option<Known> {
+        if matches!(self.place, Place::Magic | Place::Header | Place::Collections) {
+            return None;
+        }
+        let (prelude, numbers) = (Arc::clone(&self.prelude), Arc::clone(&self.numbers));
+        Some(Known { prelude, numbers })
+    }
+
+    /// The collection whose documents are being read.
+    #[must_use]
+    pub fn collection(&self) -> Option<&Collection> {
+        match self.place {
+            Place::Documents(number) => self.prelude.collections.get(number),
+            _ => None,
+        }
+    }
+
+    /// Who is told.
+    pub const fn visitor(&mut self) -> &mut V {
+        &mut self.visitor
     }
 
     /// The most collections that were begun and not ended at any place so far.
@@ -166,7 +248,7 @@ impl<V: Visitor> Scanner<V> {
             }
             Place::Header => self.header(item)?,
             Place::Collections if ends => self.told_prelude(),
-            Place::Collections => self.collection(item)?,
+            Place::Collections => self.declared(item)?,
             Place::Block => self.block(item)?,
             Place::Documents(_) | Place::End if ends => Place::Block,
             Place::Documents(number) => self.document(number, item)?,
@@ -184,10 +266,14 @@ impl<V: Visitor> Scanner<V> {
                 "version" => version = text(),
                 "concurrent_collections" => {
                     let number = field.number().and_then(|number| i32::try_from(number).ok());
-                    self.prelude.concurrent = number.unwrap_or_default();
+                    Arc::make_mut(&mut self.prelude).concurrent = number.unwrap_or_default();
                 }
-                "server_version" => self.prelude.server_version = text().unwrap_or_default(),
-                "tool_version" => self.prelude.tool_version = text().unwrap_or_default(),
+                "server_version" => {
+                    Arc::make_mut(&mut self.prelude).server_version = text().unwrap_or_default();
+                }
+                "tool_version" => {
+                    Arc::make_mut(&mut self.prelude).tool_version = text().unwrap_or_default();
+                }
                 _ => {}
             }
         }
@@ -198,7 +284,7 @@ impl<V: Visitor> Scanner<V> {
         }
     }
 
-    fn collection(&mut self, item: &[u8]) -> Result<Place, Damage> {
+    fn declared(&mut self, item: &[u8]) -> Result<Place, Damage> {
         let fields = self.fields(item)?;
         let text = |name: &str| {
             let field = fields.iter().find(|field| field.name == name);
@@ -213,12 +299,12 @@ impl<V: Visitor> Scanner<V> {
             kind: text("type").unwrap_or_default(),
         };
         let number = self.progress.len();
-        if self.numbers.insert(collection.stored(), number).is_some() {
+        if Arc::make_mut(&mut self.numbers).insert(collection.stored(), number).is_some() {
             let Namespace { database, collection } = collection.namespace;
             return Err(self.damage(format!("it names {database}.{collection} twice")));
         }
         self.progress.push(Progress::Unseen);
-        self.prelude.collections.push(collection);
+        Arc::make_mut(&mut self.prelude).collections.push(collection);
         Ok(Place::Collections)
     }
 
@@ -252,12 +338,12 @@ impl<V: Visitor> Scanner<V> {
 
     fn begin(&mut self, number: usize) -> Result<(), Damage> {
         match self.progress[number] {
-            Progress::Ended => {
+            Progress::Ended(..) => {
                 return Err(self.damage(format!("{} goes on after its end", self.shown(number))));
             }
-            Progress::Begun(_) => {}
+            Progress::Begun(..) => {}
             Progress::Unseen => {
-                self.progress[number] = Progress::Begun(Box::new(Digest::new(CRC)));
+                self.progress[number] = Progress::Begun(Box::new(Digest::new(CRC)), 0);
                 self.open += 1;
                 self.most_open = self.most_open.max(self.open);
             }
@@ -266,16 +352,16 @@ impl<V: Visitor> Scanner<V> {
     }
 
     fn end(&mut self, number: usize, crc: u64) -> Result<(), Damage> {
-        let found = match &self.progress[number] {
-            Progress::Begun(digest) => digest.finalize(),
-            Progress::Unseen | Progress::Ended => 0,
+        let sum = match &self.progress[number] {
+            Progress::Begun(digest, bytes) => Sum { crc: digest.finalize(), bytes: *bytes },
+            Progress::Unseen | Progress::Ended(..) => Sum::default(),
         };
-        if found != crc {
-            let name = self.shown(number);
+        if !self.is_piece && sum.crc != crc {
+            let (name, found) = (self.shown(number), sum.crc);
             let what = format!("the checksum of {name} is {found:016x}, not {crc:016x}");
             return Err(self.damage(what));
         }
-        self.progress[number] = Progress::Ended;
+        self.progress[number] = Progress::Ended(sum, crc);
         self.open -= 1;
         self.visitor.end(number);
         Ok(())
@@ -286,8 +372,9 @@ impl<V: Visitor> Scanner<V> {
             let what = format!("a document of {} has no end", self.shown(number));
             return Err(self.damage(what));
         }
-        if let Progress::Begun(digest) = &mut self.progress[number] {
+        if let Progress::Begun(digest, bytes) = &mut self.progress[number] {
             digest.update(item);
+            *bytes += item.len() as u64;
         }
         self.visitor.document(number, item);
         Ok(Place::Documents(number))
