@@ -108,7 +108,7 @@ impl Backup {
 }
 
 /// Compares what was read of a whole object with the manifest.
-pub(super) fn compare(
+pub(crate) fn compare(
     object: &Object,
     location: &ObjectLocation,
     sha256: &[u8],

@@ -10,29 +10,10 @@
 //! 4. `pg_restore --section=data` for all other data: sequences, large objects.
 //! 5. `pg_restore --section=post-data`: indexes, constraints, triggers.
 
-mod backup;
-mod clean;
-mod client;
-mod contents;
-mod create;
-mod find;
-mod load;
-mod loads;
-mod missing;
-mod names;
-mod order;
-mod residents;
-mod rest;
-mod select;
-mod state;
-mod table;
-mod table_checks;
-mod target;
-mod there;
-mod trouble;
-mod unpack;
+pub(crate) mod backup;
+pub(crate) mod names;
+pub(crate) mod state;
 mod watch;
-mod work;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,8 +28,9 @@ use tokio::time::timeout;
 pub use self::backup::{Backup, read_manifest};
 use self::state::State;
 pub use self::watch::{Event, Log, Watcher};
-use self::work::Work;
+
 use crate::engine::Postgres;
+use crate::engine::postgres::restore::Work;
 use crate::stop::StopFlag;
 
 /// How long programs may take to end when somebody asks to stop.

@@ -6,11 +6,11 @@ use autodump_core::Error;
 
 use super::Phase;
 use super::names::few;
-use crate::engine::postgres::restoring::hint_of_restore;
+use crate::engine::postgres::restore::hint_of_restore;
 
 /// What the database was like before anything was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
+pub(crate) enum Before {
     /// It was not there.
     Absent,
     /// It was there, without anything of users.
@@ -28,16 +28,16 @@ pub(super) enum Before {
 
 /// What is known of the database that is restored into.
 #[derive(Debug)]
-pub(super) struct Situation {
-    pub(super) database: String,
-    pub(super) before: Before,
+pub(crate) struct Situation {
+    pub(crate) database: String,
+    pub(crate) before: Before,
     /// The tables that are made, or filled, as people see them.
-    pub(super) tables: Vec<String>,
+    pub(crate) tables: Vec<String>,
 }
 
 /// What was done so far.
 #[derive(Debug, Default)]
-pub(super) struct State(Mutex<Option<Reached>>);
+pub(crate) struct State(Mutex<Option<Reached>>);
 
 #[derive(Debug)]
 struct Reached {
@@ -48,18 +48,18 @@ struct Reached {
 
 impl State {
     /// All checks were passed: from here on something may be changed.
-    pub(super) fn begin(&self, situation: Situation) {
+    pub(crate) fn begin(&self, situation: Situation) {
         *self.lock() = Some(Reached { situation, phase: None, made: false });
     }
 
-    pub(super) fn reached(&self, phase: Phase) {
+    pub(crate) fn reached(&self, phase: Phase) {
         if let Some(reached) = self.lock().as_mut() {
             reached.phase = Some(phase);
         }
     }
 
     /// The database was not there, and is now.
-    pub(super) fn made(&self) {
+    pub(crate) fn made(&self) {
         if let Some(reached) = self.lock().as_mut() {
             reached.made = true;
         }
@@ -70,7 +70,7 @@ impl State {
     }
 
     /// The error, with what is to be known about the database.
-    pub(super) fn told_with(&self, error: Error) -> Error {
+    pub(crate) fn told_with(&self, error: Error) -> Error {
         let hint = hint_of_restore(error.hint());
         let state = self.lock();
         let left = state.as_ref().and_then(Reached::left);

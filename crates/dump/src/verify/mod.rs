@@ -10,23 +10,12 @@
 //! What is wrong with the backup is a problem in the result. An error says that it could not be
 //! found out. Backups of tables: [`table`].
 
-mod altered;
-mod archive;
-mod content;
-mod database;
-mod extensions;
-mod found;
-mod meaning;
-mod needs;
-mod pieces;
-mod privileges;
-mod programs;
-mod restored;
+pub(crate) mod content;
+pub(crate) mod found;
+pub(crate) mod pieces;
 mod result;
-mod server;
 pub mod table;
-mod trial;
-mod watch;
+pub(crate) mod watch;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -43,11 +32,12 @@ use self::content::Files;
 use self::found::Found;
 use self::pieces::Room;
 pub use self::result::write_result;
-use self::trial::Trial;
+
 use self::watch::Watched;
 pub use self::watch::{Event, Phase, Watcher};
 use crate::engine::Postgres;
 use crate::engine::postgres::toc::Toc;
+use crate::engine::postgres::verify::{Trial, archive};
 use crate::output::interrupted;
 use crate::progress::mb_per_second;
 use crate::restore::{Backup, SharedReader};
@@ -61,7 +51,7 @@ const PROGRESS: Duration = Duration::from_secs(30);
 const LONGEST: usize = 256 << 20;
 /// The version of manifests that is understood.
 const VERSION: u64 = 1;
-const UNVERIFIED: &str = "before the backup was verified";
+pub(crate) const UNVERIFIED: &str = "before the backup was verified";
 
 /// What is to be verified, and how.
 #[derive(Debug)]
@@ -241,7 +231,7 @@ async fn is_damaged<R: ObjectReader>(
 }
 
 /// An error about what is around the backup.
-fn unverified(what: impl Into<String>) -> Error {
+pub(crate) fn unverified(what: impl Into<String>) -> Error {
     Error::new(
         ErrorClass::Engine,
         what,

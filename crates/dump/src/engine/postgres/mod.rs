@@ -17,14 +17,14 @@ mod probe;
 mod queue;
 mod ranges;
 mod reader;
+pub(crate) mod restore;
 mod restore_commands;
-pub(crate) mod restoring;
 mod spool;
 pub(crate) mod sql;
 mod stderr;
 pub mod toc;
 mod trouble;
-pub(crate) mod verifying;
+pub(crate) mod verify;
 pub(crate) mod version;
 pub mod wire;
 

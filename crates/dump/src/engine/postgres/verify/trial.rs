@@ -10,32 +10,32 @@ use autodump_core::restore::RestoreOptions;
 use super::altered::Altered;
 use super::database::{Database, Reach, furnish};
 use super::extensions::check_extensions;
-use super::found::Found;
 use super::meaning::{Circumstances, Meaning};
 use super::needs::Needs;
 use super::programs::Programs;
 use super::restored::Restored;
 use super::server::Server;
-use super::watch::{Event, Phase};
-use super::{UNVERIFIED, Verify};
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::Session;
 use crate::output::interrupted;
 use crate::restore::{self, Backup, Log, Restore, SharedReader};
 use crate::stop::StopFlag;
+use crate::verify::found::Found;
+use crate::verify::watch::{Event, Phase};
+use crate::verify::{UNVERIFIED, Verify};
 
 /// A backup that is to be restored, and what is known of it.
-pub(super) struct Trial<'a, 'b, R, A> {
-    pub(super) verify: &'b Verify<'a, R, A>,
-    pub(super) backup: &'b Backup,
-    pub(super) toc: &'b Toc,
-    pub(super) found: &'b Found,
+pub(crate) struct Trial<'a, 'b, R, A> {
+    pub(crate) verify: &'b Verify<'a, R, A>,
+    pub(crate) backup: &'b Backup,
+    pub(crate) toc: &'b Toc,
+    pub(crate) found: &'b Found,
 }
 
 impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
     /// Restores into a database of our own and compares. Returns the server's version.
-    pub(super) async fn run(&self, stop: StopFlag) -> Result<String> {
+    pub(crate) async fn run(&self, stop: StopFlag) -> Result<String> {
         let Some(given) = &self.verify.server else {
             return self.in_own_server(stop).await;
         };

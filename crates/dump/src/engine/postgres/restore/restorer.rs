@@ -5,15 +5,12 @@ use std::path::Path;
 use autodump_core::secret::SecretValue;
 use autodump_core::{Error, ErrorClass, Result};
 
-use super::Postgres;
-use super::clients::{Client, find};
-use super::connection::Connection;
-use super::stderr;
-use super::wire::Endpoint;
 use crate::child::Command;
-
-pub(crate) use super::reader::END;
-pub(crate) use super::spool::TOC;
+use crate::engine::Postgres;
+use crate::engine::postgres::clients::{Client, find};
+use crate::engine::postgres::connection::Connection;
+use crate::engine::postgres::stderr;
+use crate::engine::postgres::wire::Endpoint;
 
 impl Postgres {
     /// A directory for small files.

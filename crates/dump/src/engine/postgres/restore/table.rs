@@ -11,12 +11,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 
-use super::PlannedTable;
-use super::backup::Backup;
 use super::contents::Item;
 use super::unpack::Seen;
 use crate::codec;
 use crate::object::uri;
+use crate::restore::PlannedTable;
+use crate::restore::backup::Backup;
 use crate::rows::RowDigest;
 
 /// Part of an object, read by one request.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use autodump_core::Result;
 
-use super::backup::Backup;
 use super::contents::{Contents, Item};
 use super::rest::{self, Wanted};
 use super::select::alone;
 use super::table::{Piece, Table};
 use crate::engine::postgres::toc::Section;
+use crate::restore::backup::Backup;
 
 /// Data, by who loads them.
 pub(super) struct Loads {

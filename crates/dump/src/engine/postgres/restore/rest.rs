@@ -12,9 +12,9 @@ use autodump_core::{Error, ErrorClass, Result};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use super::SharedReader;
-use super::backup::{Backup, compare};
 use super::client::unusable;
+use crate::restore::SharedReader;
+use crate::restore::backup::{Backup, compare};
 
 /// Files that are fetched at once.
 const TOGETHER: usize = 8;

@@ -7,16 +7,16 @@ use autodump_core::manifest::{MethodKind, Object};
 use autodump_core::ports::ObjectReader;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::content::{File, Files, Held, Use};
-use super::found::Found;
-use super::pieces::Holds;
 use crate::codec::algorithm_of;
 use crate::engine::postgres::toc::{Entry, FILE_NAME, Toc};
 use crate::restore::Backup;
 use crate::rows::RowDigest;
+use crate::verify::content::{File, Files, Held, Use};
+use crate::verify::found::Found;
+use crate::verify::pieces::Holds;
 
 /// Reads and compares every object.
-pub(super) async fn compare<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<()> {
+pub(crate) async fn compare<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<()> {
     let objects = files.backup.manifest.objects.iter();
     let all = objects.map(|object| File { objects: vec![object], used: Use::Compare });
     read_all(files, all.collect(), jobs).await?;
@@ -25,7 +25,7 @@ pub(super) async fn compare<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) ->
 
 /// Reads and compares every object, and all data files to their ends. Returns the table of
 /// contents if it is there.
-pub(super) async fn read<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<Option<Toc>> {
+pub(crate) async fn read<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<Option<Toc>> {
     let Files { backup, found, .. } = files;
     let mut plan = Plan::new(backup);
     let contents = plan.toc();
@@ -188,7 +188,7 @@ fn missing(entry: &Entry, file_name: &str, found: &Found) {
     ));
 }
 
-pub(super) fn shown(schema: &str, name: &str) -> String {
+pub(crate) fn shown(schema: &str, name: &str) -> String {
     if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") }
 }
 
@@ -230,7 +230,7 @@ fn compare_tables(backup: &Backup, read: &[(&Table<'_>, Option<RowDigest>)], fou
 }
 
 /// In what rows are not those of the manifest.
-pub(super) fn difference(
+pub(crate) fn difference(
     rows: &RowDigest,
     expected: &autodump_core::manifest::Table,
 ) -> Option<String> {

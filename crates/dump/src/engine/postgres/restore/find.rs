@@ -8,19 +8,20 @@ use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
 use tempfile::TempDir;
 
-use super::backup::Backup;
 use super::client::unusable;
 use super::contents::Contents;
 use super::loads::{Loads, files, loads};
 use super::rest::Wanted;
+use super::restorer::Restorer;
 use super::select::{Chosen, choose, hollow};
 use super::target::Target;
 use super::there::{There, look};
-use super::{Phase, Plan, Restore, SharedReader};
 use crate::engine::Postgres;
-use crate::engine::postgres::restoring::{Restorer, TOC};
+use crate::engine::postgres::spool::TOC;
 use crate::engine::postgres::toc::Section;
 use crate::engine::postgres::version::major;
+use crate::restore::backup::Backup;
+use crate::restore::{Phase, Plan, Restore, SharedReader};
 
 /// What a restore goes by.
 pub(super) struct Found<'a> {

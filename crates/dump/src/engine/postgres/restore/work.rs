@@ -15,14 +15,14 @@ use super::find::{Found, find};
 use super::load::{Door, Loader, NO_TRIGGERS};
 use super::order::delicate;
 use super::rest;
-use super::state::{Situation, State};
 use super::target::Target;
-use super::{Event, Phase, Restore, Restored, SharedReader};
 use crate::engine::postgres::toc::Section;
+use crate::restore::state::{Situation, State};
+use crate::restore::{Event, Phase, Restore, Restored, SharedReader};
 use crate::stop::StopFlag;
 
 /// A restore at work.
-pub(super) struct Work<'a, 'b, R, A> {
+pub(crate) struct Work<'a, 'b, R, A> {
     restore: &'b Restore<'a, R, A>,
     target: Target<'a, A>,
     state: &'b State,
@@ -31,12 +31,12 @@ pub(super) struct Work<'a, 'b, R, A> {
 }
 
 impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
-    pub(super) fn new(restore: &'b Restore<'a, R, A>, state: &'b State, stop: StopFlag) -> Self {
+    pub(crate) fn new(restore: &'b Restore<'a, R, A>, state: &'b State, stop: StopFlag) -> Self {
         let target = Target { postgres: restore.postgres, access: Arc::clone(&restore.access) };
         Self { restore, target, state, stop, warnings: Mutex::default() }
     }
 
-    pub(super) async fn run(&self) -> Result<Restored> {
+    pub(crate) async fn run(&self) -> Result<Restored> {
         let options = self.restore.options.clone().checked()?;
         let found = find(self.restore, &self.target, &options).await?;
         self.restore.watcher.note(&Event::Planned(&found.plan));
