@@ -10,12 +10,12 @@ use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{DatabaseAccess, TargetSource};
-use autodump_core::secret::{EngineName, SecretValue};
+use autodump_core::secret::SecretValue;
 use autodump_core::tags::{DumpSpec, Kind, Options};
 use autodump_core::{Error, ErrorClass, Result, tags};
-use autodump_dump::engine::Postgres;
 use autodump_dump::run::{self, DumpJob, Settings};
 
+use crate::engines;
 use crate::environment::Variables;
 use crate::environment::dump::Environment;
 use crate::refusal;
@@ -42,13 +42,10 @@ pub(crate) async fn run(
     let (engine, job) = or_stopped(stop.as_mut(), asking).await?;
     let store = S3Store::new(&config, environment.store_options);
     let settings = Settings::new(|| SystemTime::now().into());
-    match engine {
-        EngineName::Postgres => {
-            let bin = environment.postgres_bin.as_deref();
-            let engine = Postgres::new(bin, environment.ca_bundle, environment.scratch);
-            Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
-        }
-    }
+    let Environment { postgres_bin, ca_bundle, scratch, .. } = environment;
+    let engines = engines::installed(postgres_bin.as_deref(), ca_bundle, scratch);
+    let engine = engines.of(engine);
+    Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
     Ok(())
 }
 

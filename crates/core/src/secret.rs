@@ -42,6 +42,9 @@ pub enum EngineName {
 }
 
 impl EngineName {
+    /// All engines.
+    pub const ALL: [Self; 1] = [Self::Postgres];
+
     /// The name in the bucket's layout and the manifest.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

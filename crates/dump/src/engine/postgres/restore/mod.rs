@@ -33,5 +33,20 @@ mod trouble;
 mod unpack;
 mod work;
 
-pub(crate) use self::restorer::hint_of_restore;
-pub(crate) use self::work::Work;
+use autodump_core::Result;
+use autodump_core::ports::DatabaseAccess;
+
+use self::restorer::of_restore;
+use self::work::Work;
+use crate::engine::Postgres;
+use crate::restore::{RestoreWork, Restored, SharedReader};
+use crate::stop::StopFlag;
+
+/// Restores a backup.
+pub(super) async fn restore<R: SharedReader, A: DatabaseAccess + 'static>(
+    postgres: &Postgres,
+    work: &RestoreWork<'_, R, A>,
+    stop: StopFlag,
+) -> Result<Restored> {
+    Work::new(postgres, work, stop).run().await.map_err(of_restore)
+}

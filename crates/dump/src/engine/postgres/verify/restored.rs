@@ -8,7 +8,6 @@ use autodump_core::ports::DatabaseAccess;
 use autodump_core::{Error, Result};
 use tokio::task::JoinSet;
 
-use super::archive::{difference, shown};
 use super::readable::{Readable, session, tables, tables_with_floats, tables_with_money};
 use crate::engine::Postgres;
 use crate::engine::postgres::toc::{Entry, Toc};
@@ -16,6 +15,7 @@ use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Piece, Session};
 use crate::rows::{RowDigest, SplitRow};
 use crate::uploader::broke_down;
+use crate::verify::compare::{difference, shown};
 use crate::verify::found::Found;
 
 /// Bytes on disk of a part of a table that is read by itself.
