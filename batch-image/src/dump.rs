@@ -10,12 +10,12 @@ use autodump_aws::s3::S3Store;
 use autodump_aws::secrets::Secrets;
 use autodump_core::hash::TagHash;
 use autodump_core::ports::{DatabaseAccess, TargetSource};
-use autodump_core::secret::{EngineName, SecretValue};
+use autodump_core::secret::SecretValue;
 use autodump_core::tags::{DumpSpec, Kind, Options};
 use autodump_core::{Error, ErrorClass, Result, tags};
-use autodump_dump::engine::Postgres;
 use autodump_dump::run::{self, DumpJob, Settings};
 
+use crate::engines;
 use crate::environment::Variables;
 use crate::environment::dump::Environment;
 use crate::refusal;
@@ -42,17 +42,10 @@ pub(crate) async fn run(
     let (engine, job) = or_stopped(stop.as_mut(), asking).await?;
     let store = S3Store::new(&config, environment.store_options);
     let settings = Settings::new(|| SystemTime::now().into());
-    match engine {
-        EngineName::Postgres => {
-            let bin = environment.postgres_bin.as_deref();
-            let engine = Postgres::new(bin, environment.ca_bundle, environment.scratch);
-            Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
-        }
-        EngineName::Mongodb => {
-            let what = "the secret's field engine names mongodb, which this image does not dump";
-            return Err(wrong(what.to_owned(), "Use an image that does"));
-        }
-    }
+    let Environment { postgres_bin, ca_bundle, scratch, .. } = environment;
+    let engines = engines::installed(postgres_bin.as_deref(), ca_bundle, scratch);
+    let engine = engines.of(engine);
+    Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
     Ok(())
 }
 
@@ -90,8 +83,7 @@ async fn asked(secrets: &Secrets, environment: &Environment) -> Result<(DumpSpec
     Ok((spec, tag_hash))
 }
 
-/// Options of the tags and of the secret that the engine has not, or that do not go together,
-/// are an error.
+/// Options of the tags and of the secret that do not go together are an error.
 fn job(
     spec: &DumpSpec,
     tag_hash: TagHash,
@@ -102,10 +94,6 @@ fn job(
         let what = format!("{} is no secret", environment.resource_arn);
         return Err(wrong(what, "Dump secrets alone"));
     };
-    let options = options.or(secret.options.clone()).checked_for(secret.engine)?;
-    if options.all_databases != Some(true) {
-        secret.named_database()?;
-    }
     Ok(DumpJob {
         resource_arn: environment.resource_arn.clone(),
         tag_hash,
@@ -114,7 +102,7 @@ fn job(
         job: environment.job.clone(),
         database: secret.database,
         verify: spec.verification_of(environment.start),
-        options,
+        options: options.or(secret.options).checked()?,
         bucket: secret.bucket.unwrap_or_else(|| environment.bucket.clone()),
         autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
     })

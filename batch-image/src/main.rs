@@ -11,6 +11,7 @@ use self::environment::{Variables, Verb};
 
 mod csv;
 mod dump;
+mod engines;
 mod environment;
 mod log;
 mod refusal;

@@ -12,10 +12,10 @@ use autodump_aws::secrets::Secrets;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::SecretValue;
 use autodump_core::{Error, Result};
-use autodump_dump::engine::Postgres;
 use autodump_dump::progress::mb_per_second;
 use autodump_dump::restore::{self, Event, Log, Restore, Watcher};
 
+use crate::engines;
 use crate::environment::restore::Environment;
 use crate::refusal;
 
@@ -31,10 +31,10 @@ pub(crate) async fn run(
     let options = environment.options.of_database()?;
     let secrets = Secrets::new(&config);
     let bin = environment.postgres_bin.as_deref();
-    let postgres = Postgres::new(bin, environment.ca_bundle, environment.scratch);
+    let engines = engines::installed(bin, environment.ca_bundle, environment.scratch);
     let progress = Arc::new(Progress::default());
     let restore = Restore {
-        postgres: &postgres,
+        engines: &engines,
         reader,
         access: Arc::new(Target(Access::new(secrets, environment.to, config))),
         manifest: environment.manifest,

@@ -14,17 +14,14 @@ use autodump_core::table::planner;
 use autodump_core::tags::Kind;
 use autodump_core::verification::Verification;
 use autodump_core::{Error, ErrorClass, Result, layout};
-use autodump_dump::engine::Postgres;
 use autodump_dump::object::{AnyManifest, read_any_manifest};
 use autodump_dump::verify::{self, Verify, table, write_result};
 
+use crate::engines;
 use crate::environment::Variables;
 use crate::environment::verify::Environment;
 use crate::processors;
 use crate::stop::or_stopped;
-
-/// There is one engine of databases, and none has servers of its own to verify against but this.
-const ENGINE: EngineName = EngineName::Postgres;
 
 pub(crate) async fn run(
     variables: &Variables<'_>,
@@ -66,9 +63,9 @@ async fn verified(
     }
     let bin = environment.postgres_bin.as_deref();
     // No certificate is checked: the only server is one of our own, on loopback.
-    let postgres = &Postgres::new(bin, "", &environment.scratch);
+    let engines = &engines::installed(bin, "", &environment.scratch);
     let server = None::<Arc<Access>>;
-    let verify = Verify { postgres, reader, manifest, level, server, jobs, now };
+    let verify = Verify { engines, reader, manifest, level, server, jobs, now };
     verify::run(&verify, stop).await
 }
 
@@ -80,11 +77,11 @@ async fn find<R: ObjectReader>(
     environment: &Environment,
 ) -> Result<Vec<ObjectLocation>> {
     let execution_arn = &environment.execution_arn;
-    let prefix = environment.runs();
+    let prefixes = environment.runs();
     let mut found = Vec::new();
     let mut failure = None;
     for bucket in &environment.buckets {
-        match manifests(store, bucket, &prefix, execution_arn).await {
+        match manifests(store, bucket, &prefixes, execution_arn).await {
             Ok(manifests) => found.extend(manifests),
             Err(error) => {
                 tracing::warn!(bucket, what = error.what(), "this bucket cannot be looked at");
@@ -98,7 +95,8 @@ async fn find<R: ObjectReader>(
         None => Err(Error::new(
             ErrorClass::Verification,
             format!(
-                "there is no backup of execution {execution_arn} below {prefix} in {}",
+                "there is no backup of execution {execution_arn} below {} in {}",
+                prefixes.join(" and "),
                 environment.buckets.join(", ")
             ),
             "Look at the log of the dump, and at what deletes from the bucket",
@@ -109,14 +107,16 @@ async fn find<R: ObjectReader>(
 async fn manifests<R: ObjectReader>(
     store: &R,
     bucket: &str,
-    prefix: &str,
+    prefixes: &[String],
     execution_arn: &str,
 ) -> Result<Vec<ObjectLocation>> {
     let mut found = Vec::new();
     let mut manifests = Vec::new();
-    let mut pages = Pages::of(store, bucket, prefix);
-    while let Some(page) = pages.next().await? {
-        manifests.extend(page.into_iter().filter(|listed| is_manifest(&listed.key, prefix)));
+    for prefix in prefixes {
+        let mut pages = Pages::of(store, bucket, prefix);
+        while let Some(page) = pages.next().await? {
+            manifests.extend(page.into_iter().filter(|listed| is_manifest(&listed.key, prefix)));
+        }
     }
     for listed in manifests {
         let location = ObjectLocation { bucket: bucket.to_owned(), key: listed.key };
@@ -146,14 +146,17 @@ impl Environment {
     }
 
     /// What the directories of all attempts of the run begin with. All attempts at a table share
-    /// one.
-    fn runs(&self) -> String {
+    /// one. Of which engine a database is, its secret alone says, which is not read here.
+    fn runs(&self) -> Vec<String> {
         let Self { resource_arn, start, execution_arn, .. } = self;
         if self.is_of_table() {
-            return planner::directory(resource_arn, *start, execution_arn);
+            return vec![planner::directory(resource_arn, *start, execution_arn)];
         }
-        let any = layout::run_directory(ENGINE.as_str(), resource_arn, *start, "");
-        any.rsplit_once('-').map_or_else(String::new, |(run, _)| format!("{run}-"))
+        let of_engine = |engine: EngineName| {
+            let any = layout::run_directory(engine.as_str(), resource_arn, *start, "");
+            any.rsplit_once('-').map_or_else(String::new, |(run, _)| format!("{run}-"))
+        };
+        EngineName::ALL.into_iter().map(of_engine).collect()
     }
 }
 

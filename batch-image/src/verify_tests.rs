@@ -71,6 +71,21 @@ async fn the_manifests_of_an_execution_are_found_in_all_buckets() {
 }
 
 #[tokio::test]
+async fn backups_of_every_engine_are_found() {
+    let (store, environment) = (MemoryStore::default(), environment());
+    let mut expected = Vec::new();
+    for engine in EngineName::ALL {
+        let run = layout::run_directory(engine.as_str(), ARN, environment.start, "1");
+        let key = format!("{run}manifest.json");
+        put(&store, "first", &key, "arn:this");
+        expected.push(ObjectLocation { bucket: "first".to_owned(), key });
+    }
+    let run = layout::run_directory("unknown", ARN, environment.start, "1");
+    put(&store, "first", &format!("{run}manifest.json"), "arn:this");
+    assert_eq!(find(&store, &environment).await.unwrap(), expected);
+}
+
+#[tokio::test]
 async fn a_manifest_that_cannot_be_read_counts() {
     let store = MemoryStore::default();
     let environment = environment();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use autodump_dump::engine::Postgres;
+use autodump_dump::engine::{Engines, Postgres};
 use clap::Args;
 
 /// The certificates of RDS, where AutoDump's image has them.
@@ -27,11 +27,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The engine that works here.
-    pub(crate) fn postgres(&self) -> Postgres {
+    /// The engines that work here.
+    pub(crate) fn engines(&self) -> Engines {
         let usual = if Path::new(OF_RDS).is_file() { OF_RDS } else { OF_SYSTEM };
         let ca_bundle = self.ca_bundle.clone().unwrap_or_else(|| usual.into());
         let scratch = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
-        Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch)
+        Engines { postgres: Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch) }
     }
 }

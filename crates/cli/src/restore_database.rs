@@ -110,9 +110,9 @@ pub(crate) async fn run(
 ) -> Result<ExitCode> {
     let Order { at, to, options, json } = order;
     let by_secret = |id| Access::new(Secrets::new(config), id, config.clone());
-    let (postgres, screen) = (place.postgres(), Arc::new(Screen::new(json)));
+    let (engines, screen) = (place.engines(), Arc::new(Screen::new(json)));
     let order = Restore {
-        postgres: &postgres,
+        engines: &engines,
         reader,
         access: Arc::new(to.reached(by_secret)?),
         manifest: at,

@@ -64,7 +64,7 @@ pub(crate) async fn run(
         ));
     }
     let config = config::load().await?;
-    let postgres = arguments.place.postgres();
+    let engines = &arguments.place.engines();
     let by_secret = |id| Access::new(Secrets::new(&config), id, config.clone());
     let server = server.map(|server| server.reached(by_secret)).transpose()?.map(Arc::new);
     let Arguments { manifest, level, jobs, .. } = arguments;
@@ -76,8 +76,7 @@ pub(crate) async fn run(
         let order = table::Verify { reader, manifest, level, jobs, now };
         table::run_watched(&order, screen.clone(), stop).await
     } else {
-        let postgres = &postgres;
-        let order = Verify { postgres, reader, manifest, level, server, jobs, now };
+        let order = Verify { engines, reader, manifest, level, server, jobs, now };
         run_watched(&order, screen.clone(), stop).await
     };
     screen.end();

@@ -3,16 +3,19 @@
 //! `<engine>/<target>/<YYYY>/<MM>/<DD>/<YYYYMMDDTHHMMSSZ>-<id8>/…`. Names sort by time, and
 //! say what is inside to someone who has lost this tool.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 
 /// The name of the manifest within a run's directory.
 pub const MANIFEST: &str = "manifest.json";
 
+/// How a time stands in names.
+const TIMESTAMP: &str = "%Y%m%dT%H%M%SZ";
+
 /// A time as it stands in names: `20261122T080000Z`.
 #[must_use]
 pub fn timestamp(at: DateTime<Utc>) -> String {
-    at.format("%Y%m%dT%H%M%SZ").to_string()
+    at.format(TIMESTAMP).to_string()
 }
 
 /// The resource's own name out of its ARN: what follows the sixth colon, without a resource
@@ -69,6 +72,20 @@ pub fn run_directory(engine: &str, arn: &str, start: DateTime<Utc>, attempt_id: 
         timestamp(start),
         short_hash(&[arn, &timestamp(start), attempt_id]),
     )
+}
+
+/// The directory of the run whose object has this key, with a closing slash; `None` where the key
+/// is none of a run's.
+#[must_use]
+pub fn run_of(key: &str) -> Option<&str> {
+    // Engine, target, year, month and day come before.
+    let (slash, _) = key.match_indices('/').nth(5)?;
+    let directory = &key[..=slash];
+    let name = directory.trim_end_matches('/').rsplit('/').next()?;
+    let (start, hash) = name.split_once('-')?;
+    let is_hash = hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_start = NaiveDateTime::parse_from_str(start, TIMESTAMP).is_ok();
+    (is_hash && is_start).then_some(directory)
 }
 
 /// The attempt's text for one of several databases that it backs up, so that each has a
@@ -148,6 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn no_other_key_is_taken_for_that_of_a_run() {
+        let run = "postgres/app-1f2e3d4c/2026/11/22/20261122T080000Z-9a8b7c6d";
+        assert_eq!(run_of(&format!("{run}/app/toc.dat")), Some(format!("{run}/").as_str()));
+        for key in [
+            "",
+            "manifest.json",
+            run,
+            "a/b/c/d/e/f/g",
+            "postgres/app-1f2e3d4c/2026/11/22/20261122T080000Z/toc.dat",
+            "postgres/app-1f2e3d4c/2026/11/22/20261122T080000Z-9a8b7c6/toc.dat",
+            "postgres/app-1f2e3d4c/2026/11/22/yesterday-9a8b7c6d/toc.dat",
+        ] {
+            assert_eq!(run_of(key), None, "{key}");
+        }
+    }
+
+    #[test]
     fn an_archive_is_laid_out_in_plain_names() {
         for (database, directory) in [
             ("app", "app"),
@@ -208,6 +242,10 @@ mod tests {
             prop_assert!(a.len() + 110 <= 1024);
             prop_assert!(a.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_./".contains(&c)));
             prop_assert_eq!(a == b, attempts.0 == attempts.1);
+            let in_directory = format!("{a}app/toc.dat");
+            for key in [format!("{a}manifest.json"), in_directory] {
+                prop_assert_eq!(run_of(&key), Some(a.as_str()));
+            }
         }
 
         #[test]

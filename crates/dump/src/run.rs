@@ -201,7 +201,7 @@ impl<E: Engine, S: SharedStore, A: DatabaseAccess + 'static> Dump<'_, E, S, A> {
                 name: layout::resource_name(&job.resource_arn).to_owned(),
             },
             engine: manifest::Engine {
-                name: self.engine.name().to_owned(),
+                name: self.engine.name().as_str().to_owned(),
                 server_version: content.server_version,
                 client: content.client,
             },
@@ -240,7 +240,7 @@ impl<E: Engine, S: SharedStore, A: DatabaseAccess + 'static> Dump<'_, E, S, A> {
         if job.options.all_databases == Some(true) {
             attempt = layout::attempt_of_database(&attempt, database);
         }
-        let (engine, arn) = (self.engine.name(), &job.resource_arn);
+        let (engine, arn) = (self.engine.name().as_str(), &job.resource_arn);
         Order {
             access: Arc::clone(self.access),
             database: database.to_owned(),

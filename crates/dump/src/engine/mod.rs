@@ -6,24 +6,29 @@ use autodump_core::Result;
 use autodump_core::manifest::{Consistency, Method, Object, Table};
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::{DatabaseAccess, ObjectLocation, Upload};
+use autodump_core::secret::EngineName;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::assembly::Staged;
 use crate::open_uploads::SharedStore;
+use crate::restore::{Backup, RestoreWork, Restored, SharedReader};
 use crate::stop::StopFlag;
 use crate::uploader::Uploader;
+use crate::verify::{Tried, VerifyWork};
 
+mod installed;
 pub mod mongodb;
 pub mod postgres;
 
+pub use installed::{AnyEngine, Engines};
 pub use postgres::Postgres;
 
-/// What AutoDump has to know about an engine: which databases its server has, and how one of
-/// them becomes uploaded objects.
+/// What AutoDump has to know about an engine: which databases its server has, how one of them
+/// becomes uploaded objects, and what these are good for.
 pub trait Engine: Sync {
-    /// The engine's name in the bucket's layout and the manifest.
-    fn name(&self) -> &'static str;
+    /// The engine's name.
+    fn name(&self) -> EngineName;
 
     /// The databases of the server that can be dumped, for whoever wants all of them.
     fn databases<A: DatabaseAccess>(
@@ -41,6 +46,31 @@ pub trait Engine: Sync {
         uploader: &Arc<Uploader<S>>,
         stop: StopFlag,
     ) -> impl Future<Output = Result<Content<S::Upload>>> + Send;
+
+    /// Whether a manifest of this engine names what every backup of it has. Nothing is read. What
+    /// it lacks is an error of class verification.
+    fn check(&self, backup: &Backup) -> Result<()>;
+
+    /// Restores a backup that was checked. Nothing is changed before backup and database were
+    /// looked at, and `work.state` was told what the database was like. When `stop` is raised it
+    /// may use the next moments to end its programs; when it is dropped, none of them runs any
+    /// more.
+    fn restore<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        work: &RestoreWork<'_, R, A>,
+        stop: StopFlag,
+    ) -> impl Future<Output = Result<Restored>> + Send;
+
+    /// Reads every object of a backup that was checked, as far as [`VerifyWork::level`] asks for
+    /// (archive or restore), and restores it where that is asked for and nothing wrong was found.
+    /// What is wrong with the backup is a problem in `work.files.found`; an error says that it
+    /// could not be found out. When `stop` is raised it ends with an error of class interrupted,
+    /// after it has removed what it made.
+    fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        work: &VerifyWork<'_, R, A>,
+        stop: StopFlag,
+    ) -> impl Future<Output = Result<Tried>> + Send;
 }
 
 /// What is to be dumped, and to where.

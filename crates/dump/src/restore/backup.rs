@@ -1,15 +1,10 @@
 //! A backup as its manifest shows it.
 
-use autodump_core::compression::Algorithm;
 use autodump_core::manifest::{Manifest, Object};
 use autodump_core::ports::{ObjectLocation, ObjectReader};
-use autodump_core::{Error, ErrorClass, Result};
-use sha2::{Digest, Sha256};
+use autodump_core::{Error, ErrorClass, Result, layout};
 
-use crate::codec;
-use crate::object::{AnyManifest, broken, read_all, read_any_manifest, uri};
-
-const TOC: &str = "toc.dat";
+use crate::object::{AnyManifest, broken, read_any_manifest, uri};
 
 /// Reads the manifest of a database's backup. One that is not there, cannot be read or has an
 /// unknown version is an error of class [`ErrorClass::Verification`]; that of a table is one of
@@ -34,81 +29,41 @@ pub struct Backup {
     /// Its manifest.
     pub manifest: Manifest,
     at: ObjectLocation,
-    /// What the keys of the archive's objects begin with in the manifest, with a slash.
-    archive: String,
+    /// What the keys of its objects begin with in the manifest, with a slash; empty where that
+    /// is not known.
+    run: String,
 }
 
 impl Backup {
     /// Reads the manifest.
     pub async fn open<R: ObjectReader>(reader: &R, at: &ObjectLocation) -> Result<Self> {
         let manifest = read_manifest(reader, at).await?;
-        if manifest.engine.name != "postgres" {
-            return Err(Error::new(
-                ErrorClass::Configuration,
-                format!("the backup is of the engine {:?}", manifest.engine.name),
-                "Only backups of postgres can be restored",
-            ));
-        }
-        let mut keys = manifest.objects.iter().map(|object| object.key.as_str());
-        let archive = keys.find_map(|key| key.strip_suffix(TOC).filter(|p| p.ends_with('/')));
-        let archive = archive
-            .map(str::to_owned)
-            .ok_or_else(|| broken(format!("the manifest {} names no {TOC}", uri(at))))?;
-        Ok(Self { manifest, at: at.clone(), archive })
+        let run = manifest.objects.iter().find_map(|object| layout::run_of(&object.key));
+        let run = run.unwrap_or_default().to_owned();
+        Ok(Self { manifest, at: at.clone(), run })
     }
 
     /// Where an object lies: beside the manifest as it was when it was written, wherever the
     /// whole run was copied to since.
     #[must_use]
     pub fn location(&self, object: &Object) -> ObjectLocation {
-        let run = self.archive.trim_end_matches('/').rsplit_once('/').map_or("", |(run, _)| run);
-        let here = self.at.key.rsplit_once('/').map_or("", |(run, _)| run);
-        match object.key.strip_prefix(run).and_then(|rest| rest.strip_prefix('/')) {
-            Some(rest) if !run.is_empty() => {
-                let slash = if here.is_empty() { "" } else { "/" };
-                let key = format!("{here}{slash}{rest}");
-                ObjectLocation { bucket: self.at.bucket.clone(), key }
+        let here = self.at.key.rfind('/').map_or("", |slash| &self.at.key[..=slash]);
+        match object.key.strip_prefix(&self.run) {
+            Some(rest) if !self.run.is_empty() => {
+                ObjectLocation { bucket: self.at.bucket.clone(), key: format!("{here}{rest}") }
             }
             _ => ObjectLocation { bucket: object.bucket.clone(), key: object.key.clone() },
         }
     }
 
-    /// The name of an object within the archive's directory; `None` for others.
-    #[must_use]
-    pub fn file_name<'a>(&self, object: &'a Object) -> Option<&'a str> {
-        object.key.strip_prefix(&self.archive).filter(|name| !name.contains('/'))
-    }
-
-    /// The objects that hold the data file `name` of the table of contents, in order; empty
-    /// when there is none.
-    #[must_use]
-    pub fn data_file(&self, name: &str) -> Vec<&Object> {
-        let find = |wanted: &str| {
-            self.manifest.objects.iter().find(|object| self.file_name(object) == Some(wanted))
-        };
-        for algorithm in [Algorithm::None, Algorithm::Gzip, Algorithm::Zstd, Algorithm::Lz4] {
-            let first = format!("{name}{}", codec::extension(algorithm));
-            let Some(object) = find(&first) else { continue };
-            let more = (2_u32..).map_while(|number| find(&format!("{first}.{number}")));
-            return std::iter::once(object).chain(more).collect();
-        }
-        Vec::new()
-    }
-
-    /// The table of contents, compared with the manifest.
-    pub async fn table_of_contents<R: ObjectReader>(&self, reader: &R) -> Result<Vec<u8>> {
-        let mut objects = self.manifest.objects.iter();
-        let object = objects.find(|object| self.file_name(object) == Some(TOC));
-        let object = object.ok_or_else(|| broken(format!("{} names no {TOC}", uri(&self.at))))?;
-        let location = self.location(object);
-        let bytes = read_all(reader, &location).await?;
-        compare(object, &location, &Sha256::digest(&bytes), bytes.len() as u64)?;
-        Ok(bytes)
+    /// Where the manifest lies, as `s3://bucket/key`.
+    pub(crate) fn uri(&self) -> String {
+        uri(&self.at)
     }
 }
 
 /// Compares what was read of a whole object with the manifest.
-pub(super) fn compare(
+pub(crate) fn compare(
     object: &Object,
     location: &ObjectLocation,
     sha256: &[u8],
@@ -124,4 +79,32 @@ pub(super) fn compare(
         return Err(broken(format!("{} has SHA-256 {sha256}, not {expected}", uri(location))));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use autodump_core::testing::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn objects_lie_where_the_manifest_is_now() {
+        let golden = include_str!("../../../../contract/manifest.json");
+        for (key, here) in [("manifest.json", ""), ("copies/one/manifest.json", "copies/one/")] {
+            let at = ObjectLocation { bucket: "elsewhere".to_owned(), key: key.to_owned() };
+            let store = MemoryStore::default();
+            store.put(&at, golden);
+            let backup = Backup::open(&store, &at).await.unwrap();
+            let object = &backup.manifest.objects[0];
+            let expected = format!("{here}app/app.orders-16401.dat.gz");
+            assert_eq!(backup.location(object).key, expected);
+            assert_eq!(backup.location(object).bucket, "elsewhere");
+            let strange = Object { key: "somewhere/else.dat".to_owned(), ..object.clone() };
+            let stays = ObjectLocation {
+                bucket: "example-backups".to_owned(),
+                key: "somewhere/else.dat".to_owned(),
+            };
+            assert_eq!(backup.location(&strange), stays);
+        }
+    }
 }

@@ -1,38 +1,14 @@
-//! A backup becomes a database again, straight from the store: `pg_restore` makes what is no
-//! row, and the rows are loaded by ranges over several connections, without touching a disk.
+//! A backup becomes a database again, straight from the store.
 //!
-//! 1. The manifest and the table of contents are read, and the database that is to be
-//!    restored into is looked at. Up to here nothing is changed, and what is wrong is said.
-//! 2. `pg_restore --section=pre-data`: schemas, types, tables.
-//! 3. Rows, each segment of a data file in a transaction of its own. Rows are counted, and
-//!    hashed where the manifest has a hash, and objects are compared with the manifest as they
-//!    are read.
-//! 4. `pg_restore --section=data` for all other data: sequences, large objects.
-//! 5. `pg_restore --section=post-data`: indexes, constraints, triggers.
+//! Here is what all engines have in common: the manifest is read, the engine is found by it, and
+//! has to be that of the database that is restored into. All else is [`Engine::restore`]: it
+//! looks at backup and database before it changes anything, and then does what its [`Plan`]
+//! says. Whatever fails after that, the error says what state the database is in.
 
-mod backup;
-mod clean;
-mod client;
-mod contents;
-mod create;
-mod find;
-mod load;
-mod loads;
-mod missing;
-mod names;
-mod order;
-mod residents;
-mod rest;
-mod select;
-mod state;
-mod table;
-mod table_checks;
-mod target;
-mod there;
-mod trouble;
-mod unpack;
+pub(crate) mod backup;
+pub(crate) mod names;
+pub(crate) mod state;
 mod watch;
-mod work;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -40,6 +16,7 @@ use std::time::Duration;
 
 use autodump_core::ports::{DatabaseAccess, ObjectLocation, ObjectReader};
 use autodump_core::restore::RestoreOptions;
+use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -47,8 +24,7 @@ use tokio::time::timeout;
 pub use self::backup::{Backup, read_manifest};
 use self::state::State;
 pub use self::watch::{Event, Log, Watcher};
-use self::work::Work;
-use crate::engine::Postgres;
+use crate::engine::{Engine, Engines};
 use crate::stop::StopFlag;
 
 /// How long programs may take to end when somebody asks to stop.
@@ -61,8 +37,8 @@ impl<R: ObjectReader + Clone + Send + Sync + 'static> SharedReader for R {}
 
 /// What is to be restored, and into what.
 pub struct Restore<'a, R, A> {
-    /// The engine: clients, certificates, scratch directory.
-    pub postgres: &'a Postgres,
+    /// The engines that are installed.
+    pub engines: &'a Engines,
     /// Where the backup is.
     pub reader: R,
     /// How to reach the database that is restored into.
@@ -75,7 +51,23 @@ pub struct Restore<'a, R, A> {
     pub watcher: Arc<dyn Watcher>,
 }
 
-/// A part of the work.
+/// What an engine restores. The manifest was read, and the database is one of this engine.
+pub struct RestoreWork<'a, R, A> {
+    /// The backup.
+    pub(crate) backup: &'a Backup,
+    /// Where it is.
+    pub(crate) reader: &'a R,
+    /// How to reach the database that is restored into, with the credentials of now each time.
+    pub(crate) access: &'a Arc<A>,
+    /// How it is restored: options that go together.
+    pub(crate) options: &'a RestoreOptions,
+    /// Who is told how far it is.
+    pub(crate) watcher: &'a Arc<dyn Watcher>,
+    /// Where it is noted what was changed, for the error.
+    pub(crate) state: &'a State,
+}
+
+/// A part of the work. An engine leaves out what it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -166,8 +158,8 @@ pub struct Restored {
 /// and the error says what state the database is in, as every error does that comes after the
 /// first change.
 ///
-/// Nothing is changed before the backup's table of contents was compared with its manifest, and
-/// the database looked at. A database that is not empty is refused unless the options say
+/// Nothing is changed before what the backup holds was compared with its manifest, and the
+/// database looked at. A database that is not empty is refused unless the options say
 /// otherwise.
 pub async fn run<R: SharedReader, A: DatabaseAccess + 'static>(
     restore: &Restore<'_, R, A>,
@@ -176,8 +168,7 @@ pub async fn run<R: SharedReader, A: DatabaseAccess + 'static>(
     let state = State::default();
     let (raise, flag) = StopFlag::new();
     let outcome = {
-        let work = Work::new(restore, &state, flag);
-        let mut work = pin!(work.run());
+        let mut work = pin!(restore.carry_out(&state, flag));
         tokio::select! {
             biased;
             () = stop => {
@@ -194,4 +185,58 @@ pub async fn run<R: SharedReader, A: DatabaseAccess + 'static>(
         }
     };
     outcome.map_err(|error| state.told_with(error))
+}
+
+impl<R: SharedReader, A: DatabaseAccess + 'static> Restore<'_, R, A> {
+    async fn carry_out(&self, state: &State, stop: StopFlag) -> Result<Restored> {
+        let options = self.options.clone().checked()?;
+        let backup = Backup::open(&self.reader, &self.manifest).await?;
+        let engine = self.engines.named(&backup.manifest.engine.name)?;
+        engine.check(&backup)?;
+        same_engine(engine.name(), self.access.secret().await?.engine)?;
+        let work = RestoreWork {
+            backup: &backup,
+            reader: &self.reader,
+            access: &self.access,
+            options: &options,
+            watcher: &self.watcher,
+            state,
+        };
+        engine.restore(&work, stop).await
+    }
+}
+
+/// An error unless the server that is restored into is of the backup's engine.
+pub(crate) fn same_engine(backup: EngineName, server: EngineName) -> Result<()> {
+    if backup == server {
+        return Ok(());
+    }
+    let (backup, server) = (backup.as_str(), server.as_str());
+    Err(Error::new(
+        ErrorClass::Configuration,
+        format!(
+            "the backup is of {backup}, and the server that is to be restored into of {server}"
+        ),
+        format!("Name a secret of {backup}, or another backup"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_fits_the_servers_of_its_engine_alone() {
+        for backup in EngineName::ALL {
+            for server in EngineName::ALL {
+                let fits = same_engine(backup, server);
+                assert_eq!(fits.is_ok(), backup == server);
+                if let Err(error) = fits {
+                    assert_eq!(error.class(), ErrorClass::Configuration);
+                    assert!(error.what().contains(backup.as_str()), "{error}");
+                    assert!(error.what().contains(server.as_str()), "{error}");
+                }
+            }
+        }
+    }
 }

@@ -6,11 +6,10 @@ use autodump_core::Error;
 
 use super::Phase;
 use super::names::few;
-use crate::engine::postgres::restoring::hint_of_restore;
 
 /// What the database was like before anything was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
+pub(crate) enum Before {
     /// It was not there.
     Absent,
     /// It was there, without anything of users.
@@ -19,25 +18,37 @@ pub(super) enum Before {
     Cleaned,
     /// It had something.
     Populated,
-    /// Its tables were there, and rows are added to them.
+    /// Its tables, or what the engine has instead, were there, and are filled.
     Tables {
         /// There may be rows of others in them.
         may_have_rows: bool,
     },
 }
 
+/// How an engine speaks of what it restores.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// What is made or filled, such as `table`. Several of them end with an `s`.
+    pub(crate) thing: &'static str,
+    /// With what it is filled, such as `rows`.
+    pub(crate) filling: &'static str,
+    /// What else may have been done where things are only filled, such as `, and sequences set`.
+    pub(crate) besides: &'static str,
+}
+
 /// What is known of the database that is restored into.
 #[derive(Debug)]
-pub(super) struct Situation {
-    pub(super) database: String,
-    pub(super) before: Before,
-    /// The tables that are made, or filled, as people see them.
-    pub(super) tables: Vec<String>,
+pub(crate) struct Situation {
+    pub(crate) database: String,
+    pub(crate) before: Before,
+    pub(crate) words: Words,
+    /// The names of what is made, or filled, as people see them.
+    pub(crate) things: Vec<String>,
 }
 
 /// What was done so far.
 #[derive(Debug, Default)]
-pub(super) struct State(Mutex<Option<Reached>>);
+pub(crate) struct State(Mutex<Option<Reached>>);
 
 #[derive(Debug)]
 struct Reached {
@@ -48,18 +59,18 @@ struct Reached {
 
 impl State {
     /// All checks were passed: from here on something may be changed.
-    pub(super) fn begin(&self, situation: Situation) {
+    pub(crate) fn begin(&self, situation: Situation) {
         *self.lock() = Some(Reached { situation, phase: None, made: false });
     }
 
-    pub(super) fn reached(&self, phase: Phase) {
+    pub(crate) fn reached(&self, phase: Phase) {
         if let Some(reached) = self.lock().as_mut() {
             reached.phase = Some(phase);
         }
     }
 
     /// The database was not there, and is now.
-    pub(super) fn made(&self) {
+    pub(crate) fn made(&self) {
         if let Some(reached) = self.lock().as_mut() {
             reached.made = true;
         }
@@ -70,8 +81,8 @@ impl State {
     }
 
     /// The error, with what is to be known about the database.
-    pub(super) fn told_with(&self, error: Error) -> Error {
-        let hint = hint_of_restore(error.hint());
+    pub(crate) fn told_with(&self, error: Error) -> Error {
+        let hint = error.hint();
         let state = self.lock();
         let left = state.as_ref().and_then(Reached::left);
         let hint = left.map_or_else(
@@ -89,12 +100,13 @@ impl Reached {
     /// the error itself says what was.
     fn left(&self) -> Option<String> {
         let phase = self.phase.filter(|phase| *phase != Phase::Clean)?;
-        let Situation { database, before, tables } = &self.situation;
+        let Situation { database, before, words, things } = &self.situation;
+        let Words { thing, filling, besides } = words;
         let phase = phase.as_str();
-        let named = match tables.as_slice() {
-            [] => "no table".to_owned(),
-            [table] => format!("the table {table}"),
-            tables => format!("the {} tables {}", tables.len(), few(tables)),
+        let named = match things.as_slice() {
+            [] => format!("no {thing}"),
+            [name] => format!("the {thing} {name}"),
+            names => format!("the {} {thing}s {}", names.len(), few(names)),
         };
         Some(match before {
             Before::Absent if !self.made => return None,
@@ -114,14 +126,18 @@ impl Reached {
             ),
             Before::Tables { may_have_rows } => {
                 let remedy = if *may_have_rows {
-                    "delete the rows that were added before you try again, and not those that \
-                     were there"
+                    format!(
+                        "delete the {filling} that were added before you try again, and not those \
+                         that were there"
+                    )
                 } else {
-                    "empty these tables, which were empty, before you try again"
+                    format!("empty these {thing}s, which were empty, before you try again")
                 };
+                let (first, others) = filling.split_at(1);
                 format!(
-                    "Rows may have been added to {named} of the database {database}, and \
-                     sequences set (it came to {phase}). Nothing else in it was touched: {remedy}"
+                    "{}{others} may have been added to {named} of the database {database}{besides} \
+                     (it came to {phase}). Nothing else in it was touched: {remedy}",
+                    first.to_ascii_uppercase()
                 )
             }
         })
@@ -136,8 +152,9 @@ mod tests {
 
     fn told(before: Before, phase: Option<Phase>, made: bool) -> Error {
         let state = State::default();
-        let tables = vec!["app.a".to_owned(), "app.b".to_owned()];
-        state.begin(Situation { database: "shop".to_owned(), before, tables });
+        let things = vec!["app.a".to_owned(), "app.b".to_owned()];
+        let words = Words { thing: "table", filling: "rows", besides: ", and sequences set" };
+        state.begin(Situation { database: "shop".to_owned(), before, words, things });
         if let Some(phase) = phase {
             state.reached(phase);
         }
@@ -168,6 +185,9 @@ mod tests {
         }
         let hint = told(Before::Tables { may_have_rows: true }, Some(Phase::Rows), false);
         assert!(!hint.hint().contains("empty these"), "{hint}");
+        let says = "Rows may have been added to the 2 tables app.a, app.b of the database shop, and \
+                    sequences set (it came to rows)";
+        assert!(hint.hint().contains(says), "{hint}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ const LONGEST: u64 = 256 << 20;
 
 /// What is done with a file besides comparing it with the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(crate) enum Use {
     /// Nothing.
     Compare,
     /// It is kept: it has to be understood.
@@ -30,14 +30,14 @@ pub(super) enum Use {
 
 /// A file: an object, or several that go on one after the other.
 #[derive(Debug, Clone)]
-pub(super) struct File<'a> {
-    pub(super) objects: Vec<&'a Object>,
-    pub(super) used: Use,
+pub(crate) struct File<'a> {
+    pub(crate) objects: Vec<&'a Object>,
+    pub(crate) used: Use,
 }
 
 /// What a file held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held {
+pub(crate) enum Held {
     /// Nothing is to be known of it, or what is wrong has been said.
     Nothing,
     /// Its bytes.
@@ -48,17 +48,17 @@ pub(super) enum Held {
 
 /// Who reads the files of one backup.
 #[derive(Debug)]
-pub(super) struct Files<'a, R> {
-    pub(super) reader: &'a R,
-    pub(super) backup: &'a Backup,
-    pub(super) found: &'a Found,
-    pub(super) room: Room,
+pub(crate) struct Files<'a, R> {
+    pub(crate) reader: &'a R,
+    pub(crate) backup: &'a Backup,
+    pub(crate) found: &'a Found,
+    pub(crate) room: Room,
 }
 
 impl<R: ObjectReader> Files<'_, R> {
     /// Reads a file once. Everything that is wrong with it is noted; an error says that it
     /// could not be read at all.
-    pub(super) async fn read(&self, file: &File<'_>) -> Result<Held> {
+    pub(crate) async fn read(&self, file: &File<'_>) -> Result<Held> {
         let mut taker = self.taker(file);
         let mut whole = true;
         for object in &file.objects {

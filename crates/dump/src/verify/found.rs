@@ -15,7 +15,7 @@ const NAMED: usize = 100;
 
 /// What was looked at, and what was not as it should be. Shared by all who look.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     objects: AtomicU64,
     bytes: AtomicU64,
     tables: AtomicU64,
@@ -26,17 +26,17 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn new(watched: Watched) -> Self {
+    pub(crate) fn new(watched: Watched) -> Self {
         Self { watched, ..Self::default() }
     }
 
     /// Tells whoever watches.
-    pub(super) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         self.watched.note(event);
     }
 
     /// Takes note of a problem: a sentence without its full stop.
-    pub(super) fn problem(&self, what: impl Into<String>) {
+    pub(crate) fn problem(&self, what: impl Into<String>) {
         let what = what.into();
         tracing::warn!(what, "the backup is not as its manifest says");
         let mut problems = self.problems();
@@ -48,12 +48,12 @@ impl Found {
     }
 
     /// Whether all was as it should be.
-    pub(super) fn nothing_wrong(&self) -> bool {
+    pub(crate) fn nothing_wrong(&self) -> bool {
         self.problems().is_empty()
     }
 
     /// The result, as of the moment when it began.
-    pub(super) fn into_verification(
+    pub(crate) fn into_verification(
         self,
         manifest: &ObjectLocation,
         level: Level,
@@ -87,22 +87,22 @@ impl Found {
         problems
     }
 
-    pub(super) fn read(&self, bytes: u64) {
+    pub(crate) fn read(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.tell(Event::Read(bytes));
     }
 
-    pub(super) fn object(&self) {
+    pub(crate) fn object(&self) {
         self.objects.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn table(&self, rows: u64) {
+    pub(crate) fn table(&self, rows: u64) {
         self.tables.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// How much was looked at.
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         Seen {
             objects: self.objects.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),

@@ -1,32 +1,23 @@
 //! Whether a backup is what its manifest says.
 //!
 //! - `checksum`: every object is read once, and its length, SHA-256 and CRC64-NVME are compared.
-//! - `archive`: the same, and in the same reading the table of contents is parsed, and every
-//!   data file is decompressed to its end, each of its segments by itself; rows are counted,
-//!   hashed and compared.
-//! - `restore`: all this, and then the backup is restored into an empty database, where every
-//!   relation has to be, and the rows of each table are read, hashed and compared.
+//! - `archive`: the same, and in the same reading all that the engine's format has is decompressed
+//!   to its end and understood; rows are counted, hashed and compared.
+//! - `restore`: all this, and then the backup is restored into an empty database, and what is
+//!   there is compared.
 //!
-//! What is wrong with the backup is a problem in the result. An error says that it could not be
-//! found out. Backups of tables: [`table`].
+//! Here is what all engines have in common, and `checksum`; the other two are
+//! [`Engine::verify`]. What is wrong with the backup is a problem in the result. An error says that
+//! it could not be found out. Backups of tables: [`table`].
 
-mod altered;
-mod archive;
-mod content;
-mod database;
-mod extensions;
-mod found;
-mod meaning;
-mod needs;
-mod pieces;
-mod privileges;
-mod programs;
-mod restored;
+pub(crate) mod compare;
+pub(crate) mod content;
+pub(crate) mod found;
+pub(crate) mod pieces;
 mod result;
-mod server;
 pub mod table;
-mod trial;
-mod watch;
+pub(crate) mod watch;
+mod work;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -37,37 +28,35 @@ use autodump_core::ports::{Content, DatabaseAccess, ObjectLocation, ObjectReader
 use autodump_core::verification::{Level, Verification};
 use autodump_core::{Error, ErrorClass, Result};
 use chrono::{DateTime, Utc};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use self::content::Files;
 use self::found::Found;
 use self::pieces::Room;
 pub use self::result::write_result;
-use self::trial::Trial;
+
 use self::watch::Watched;
 pub use self::watch::{Event, Phase, Watcher};
-use crate::engine::Postgres;
-use crate::engine::postgres::toc::Toc;
+use self::work::log_progress;
+pub use self::work::{Tried, VerifyWork};
+use crate::engine::{AnyEngine, Engine, Engines};
 use crate::output::interrupted;
-use crate::progress::mb_per_second;
 use crate::restore::{Backup, SharedReader};
 use crate::stop::StopFlag;
 
 /// How long cleaning up may take after somebody asked to stop.
 const GRACE: Duration = Duration::from_secs(20);
-/// How often progress is logged.
-const PROGRESS: Duration = Duration::from_secs(30);
 /// A manifest that is longer is none of ours.
 const LONGEST: usize = 256 << 20;
 /// The version of manifests that is understood.
 const VERSION: u64 = 1;
-const UNVERIFIED: &str = "before the backup was verified";
+pub(crate) const UNVERIFIED: &str = "before the backup was verified";
 
 /// What is to be verified, and how.
 #[derive(Debug)]
 pub struct Verify<'a, R, A> {
-    /// The engine: clients and servers, certificates, scratch directory.
-    pub postgres: &'a Postgres,
+    /// The engines that are installed.
+    pub engines: &'a Engines,
     /// Where the backup is.
     pub reader: R,
     /// The backup's manifest.
@@ -76,7 +65,7 @@ pub struct Verify<'a, R, A> {
     pub level: Level,
     /// A server to restore into, reached through any database of it: a new database
     /// `autodump_verify_<8 hexadecimal digits>` is made and dropped there. Without it a server
-    /// of our own runs within the scratch directory.
+    /// of our own runs within the scratch directory, where the engine has one.
     pub server: Option<Arc<A>>,
     /// Objects that are read at once, pieces that are decompressed at once, and connections to
     /// the database; 1 to 64.
@@ -91,13 +80,11 @@ pub struct Verify<'a, R, A> {
 /// directory that was made for it is left.
 ///
 /// Call it from a thread that lives as long as the runtime: a server of our own ends with the
-/// thread that started it. What is restored there runs as a role without special rights, unless
-/// the backup has what only a superuser can restore: then, with the rights of whoever runs this
-/// process, or of `postgres` or `nobody` where that is root. From the start of such a server on,
-/// this process is not dumpable (`PR_SET_DUMPABLE`).
+/// thread that started it. From the start of such a server on, this process is not dumpable
+/// (`PR_SET_DUMPABLE`).
 ///
-/// Subscriptions and event triggers are not restored. A manifest that is there and cannot be read
-/// is a problem of the backup, unless a newer version wrote it.
+/// A manifest that is there and cannot be read is a problem of the backup, unless a newer version
+/// wrote it.
 ///
 /// Memory is bounded whatever the size of the backup: about 20 MiB for each job, besides the
 /// table of contents.
@@ -138,34 +125,43 @@ async fn run_inner<R: SharedReader, A: DatabaseAccess + 'static>(
 }
 
 impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
-    async fn verification(&self, watched: Watched, mut stop: StopFlag) -> Result<Verification> {
+    async fn verification(&self, watched: Watched, stop: StopFlag) -> Result<Verification> {
         let started_at = (self.now)();
         let found = Found::new(watched);
-        let restored_into = {
-            let toc = tokio::select! {
-                biased;
-                () = stop.raised() => return Err(interrupted(UNVERIFIED)),
-                never = log_progress(&found) => match never {},
-                outcome = self.read(&found) => outcome?,
-            };
-            match toc {
-                Some((backup, toc)) if self.level == Level::Restore && found.nothing_wrong() => {
-                    let (backup, toc, found) = (&backup, &toc, &found);
-                    Some(Trial { verify: self, backup, toc, found }.run(stop).await?)
-                }
-                _ if self.level == Level::Restore => {
-                    tracing::info!("what is damaged is not restored");
-                    None
-                }
-                _ => None,
-            }
-        };
+        let Tried { restored_into, unchecked } = self.tried(&found, stop).await?;
         let verification = found.into_verification(&self.manifest, self.level, started_at);
-        Ok(Verification { finished_at: (self.now)(), restored_into, ..verification })
+        Ok(Verification { finished_at: (self.now)(), restored_into, unchecked, ..verification })
     }
 
-    /// Reads the backup as far as the level asks for.
-    async fn read(&self, found: &Found) -> Result<Option<(Backup, Toc)>> {
+    /// Looks at the backup as far as the level asks for.
+    async fn tried(&self, found: &Found, mut stop: StopFlag) -> Result<Tried> {
+        let opened = tokio::select! {
+            biased;
+            () = stop.raised() => return Err(interrupted(UNVERIFIED)),
+            opened = self.open(found) => opened?,
+        };
+        let Some((backup, engine)) = opened else { return Ok(Tried::default()) };
+        let files =
+            Files { reader: &self.reader, backup: &backup, found, room: Room::new(self.jobs) };
+        let work = VerifyWork {
+            files,
+            manifest: &self.manifest,
+            level: self.level,
+            server: self.server.as_ref(),
+            jobs: self.jobs,
+        };
+        match self.level {
+            Level::None => {}
+            Level::Checksum => {
+                work.reading(&mut stop, compare::compare(&work.files, self.jobs)).await?;
+            }
+            Level::Archive | Level::Restore => return engine.verify(&work, stop).await,
+        }
+        Ok(Tried::default())
+    }
+
+    /// Reads the manifest; nothing where that is damaged.
+    async fn open(&self, found: &Found) -> Result<Option<(Backup, AnyEngine<'_>)>> {
         let backup = match Backup::open(&self.reader, &self.manifest).await {
             Ok(backup) => backup,
             Err(error) if is_damaged(&self.reader, &self.manifest, &error).await? => {
@@ -174,45 +170,47 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
             }
             Err(error) => return Err(error),
         };
+        let engine = self.engines.named(&backup.manifest.engine.name)?;
+        match engine.check(&backup) {
+            Ok(()) => {}
+            Err(error) if error.class() == ErrorClass::Verification => {
+                found.problem(error.what());
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
         let objects = &backup.manifest.objects;
         found.tell(Event::Planned {
             objects: objects.len() as u64,
             bytes: objects.iter().fold(0, |sum, object| sum.saturating_add(object.bytes)),
         });
         found.tell(Event::Phase(Phase::Objects));
-        let toc = {
-            let room = Room::new(self.jobs);
-            let files = Files { reader: &self.reader, backup: &backup, found, room };
-            match self.level {
-                Level::None => None,
-                Level::Checksum => {
-                    archive::compare(&files, self.jobs).await?;
-                    None
-                }
-                Level::Archive | Level::Restore => archive::read(&files, self.jobs).await?,
-            }
-        };
         if self.level != Level::None {
             self.note_strangers(&backup).await;
         }
-        Ok(toc.map(|toc| (backup, toc)))
+        Ok(Some((backup, engine)))
     }
 
-    /// Logs objects in the archive's directory that the manifest does not know: whoever
-    /// restores without AutoDump copies them too, and `pg_restore` does not look at them.
+    /// Logs objects that the manifest does not know in directories beside it: whoever restores
+    /// without AutoDump copies such a directory as it is.
     async fn note_strangers(&self, backup: &Backup) {
         let objects = &backup.manifest.objects;
         let known: BTreeSet<_> = objects.iter().map(|object| backup.location(object).key).collect();
-        let mut archive = objects.iter().filter(|object| backup.file_name(object).is_some());
-        let Some(here) = archive.next().map(|object| backup.location(object)) else { return };
-        let Some((directory, _)) = here.key.rsplit_once('/') else { return };
-        match self.reader.list(&here.bucket, &format!("{directory}/")).await {
-            Ok(listed) => {
-                for stranger in listed.iter().filter(|listed| !known.contains(&listed.key)) {
-                    tracing::warn!(key = stranger.key, "the manifest does not know this object");
+        let directory = |key: &str| key.rfind('/').map_or(0, |slash| slash + 1);
+        let here = &self.manifest.key[..directory(&self.manifest.key)];
+        let directories: BTreeSet<_> = known.iter().map(|key| &key[..directory(key)]).collect();
+        for directory in directories.into_iter().filter(|directory| *directory != here) {
+            match self.reader.list(&self.manifest.bucket, directory).await {
+                Ok(listed) => {
+                    for stranger in listed.iter().filter(|listed| !known.contains(&listed.key)) {
+                        tracing::warn!(
+                            key = stranger.key,
+                            "the manifest does not know this object"
+                        );
+                    }
                 }
+                Err(error) => tracing::info!(what = error.what(), "the archive is not listed"),
             }
-            Err(error) => tracing::info!(what = error.what(), "the archive is not listed"),
         }
     }
 }
@@ -241,29 +239,11 @@ async fn is_damaged<R: ObjectReader>(
 }
 
 /// An error about what is around the backup.
-fn unverified(what: impl Into<String>) -> Error {
+pub(crate) fn unverified(what: impl Into<String>) -> Error {
     Error::new(
         ErrorClass::Engine,
         what,
         "It was not found out whether the backup can be restored: give a server to restore into \
          that has what it needs",
     )
-}
-
-/// Writes to the log how far the reading is, and never ends.
-async fn log_progress(found: &Found) -> std::convert::Infallible {
-    let mut ticks = tokio::time::interval(PROGRESS);
-    ticks.tick().await;
-    let mut before = (found.seen().bytes, Instant::now());
-    loop {
-        ticks.tick().await;
-        let (seen, now) = (found.seen(), Instant::now());
-        tracing::info!(
-            objects = seen.objects,
-            bytes = seen.bytes,
-            mb_per_second = mb_per_second(seen.bytes - before.0, now - before.1),
-            "verification in progress"
-        );
-        before = (seen.bytes, now);
-    }
 }

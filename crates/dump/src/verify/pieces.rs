@@ -22,7 +22,7 @@ const END: &[u8] = b"\\.\n";
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(crate) enum Holds {
     /// Rows as COPY writes them.
     Rows(Algorithm),
     /// Something else that is compressed: a large object.
@@ -39,7 +39,7 @@ impl Holds {
 
 /// How much the decoders of one verification may use.
 #[derive(Debug, Clone)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes that wait to be decompressed.
     memory: Arc<Semaphore>,
     bytes: u32,
@@ -52,7 +52,7 @@ const PER_DECODER: u32 = 12 * 1024 * 1024;
 
 impl Room {
     /// For that many decoders at once.
-    pub(super) fn new(jobs: u16) -> Self {
+    pub(crate) fn new(jobs: u16) -> Self {
         let bytes = PER_DECODER * u32::from(jobs.clamp(1, 64));
         Self {
             memory: Arc::new(Semaphore::new(bytes as usize)),
@@ -67,7 +67,7 @@ type Waiting = (Bytes, OwnedSemaphorePermit);
 
 /// A file on its way through the decoders.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     room: Room,
     holds: Holds,
     /// The lengths of the pieces that have not begun.
@@ -83,13 +83,13 @@ pub(super) struct Pieces {
 impl Pieces {
     /// A file of pieces of these lengths; none of them is one piece of unknown length. The
     /// last one takes all that comes.
-    pub(super) fn new(room: Room, holds: Holds, lengths: impl IntoIterator<Item = u64>) -> Self {
+    pub(crate) fn new(room: Room, holds: Holds, lengths: impl IntoIterator<Item = u64>) -> Self {
         let lengths: VecDeque<_> = lengths.into_iter().filter(|length| *length > 0).collect();
         Self { room, holds, lengths, left: 0, offset: 0, input: None, tasks: JoinSet::new() }
     }
 
     /// Takes the next bytes of the file. Waits until there is room for them.
-    pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
             if self.left == 0 {
                 self.begin().await?;
@@ -113,7 +113,7 @@ impl Pieces {
 
     /// What the rows were, when all pieces have been read to their ends. The inner error says
     /// what is wrong with the content.
-    pub(super) async fn finish(mut self) -> Result<Result<RowDigest, String>> {
+    pub(crate) async fn finish(mut self) -> Result<Result<RowDigest, String>> {
         if self.offset == 0 {
             self.begin().await?;
         }

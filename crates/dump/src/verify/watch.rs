@@ -44,10 +44,10 @@ pub trait Watcher: Send + Sync {
 
 /// Perhaps a watcher.
 #[derive(Clone, Default)]
-pub(super) struct Watched(pub(super) Option<Arc<dyn Watcher>>);
+pub(crate) struct Watched(pub(super) Option<Arc<dyn Watcher>>);
 
 impl Watched {
-    pub(super) fn note(&self, event: Event) {
+    pub(crate) fn note(&self, event: Event) {
         if let Some(watcher) = &self.0 {
             watcher.note(&event);
         }

@@ -7,8 +7,8 @@ use autodump_dump::verify;
 use serde_json::json;
 
 use super::support::backup::{
-    changed, dump, dump_with, empty_like, engine, fields, location, restore, restore_like, shop,
-    verification,
+    changed, dump, dump_with, empty_like, engine, engines, fields, location, restore, restore_like,
+    shop, verification,
 };
 use super::support::postgres::{Server, start};
 use super::{CONTENT, FINGERPRINT, compression};
@@ -56,7 +56,8 @@ async fn without_a_shared_snapshot_pg_dump_does_it_alone() {
 /// The problems that the level `archive` finds.
 async fn verified(server: &Server, store: &MemoryStore, manifest: &Manifest) -> Vec<String> {
     let engine = engine(server);
-    let verify = verification(&engine, store, location(manifest), Level::Archive, None);
+    let engines = engines(&engine);
+    let verify = verification(&engines, store, location(manifest), Level::Archive, None);
     verify::run(&verify, std::future::pending()).await.unwrap().problems
 }
 

@@ -23,7 +23,7 @@ use autodump_core::testing::MemoryStore;
 use autodump_dump::engine::Postgres;
 use autodump_dump::restore::{Event, Phase, Plan, Restore, Restored, SharedReader, Watcher, run};
 use serde_json::{Value, json};
-use support::backup::{dump, engine, fields, location, plain_fields};
+use support::backup::{dump, engine, engines, fields, location, plain_fields};
 use support::postgres::Server;
 use support::{Fixed, secret};
 
@@ -151,7 +151,7 @@ async fn restored_by<R: SharedReader>(
 ) -> Result<(Restored, Arc<Notes>)> {
     let notes = Arc::new(Notes::default());
     let restore = Restore {
-        postgres: engine,
+        engines: &engines(engine),
         reader: reader.clone(),
         access: Arc::new(Fixed(secret(fields))),
         manifest: at.clone(),

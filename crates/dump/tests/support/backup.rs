@@ -10,7 +10,7 @@ use autodump_core::ports::{DatabaseAccess, ObjectLocation};
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
 use autodump_core::{Result, layout};
-use autodump_dump::engine::Postgres;
+use autodump_dump::engine::{Engines, Postgres};
 use autodump_dump::open_uploads::SharedStore;
 use autodump_dump::restore::SharedReader;
 use autodump_dump::run::{DumpJob, Settings, run};
@@ -64,6 +64,11 @@ pub(crate) fn engine(server: &Server) -> Postgres {
 /// The engine with the clients of a directory.
 pub(crate) fn engine_in(clients: &Path) -> Postgres {
     Postgres::new(clients.to_str(), "/nowhere/bundle.pem", std::env::temp_dir())
+}
+
+/// All engines, with this one.
+pub(crate) fn engines(postgres: &Postgres) -> Engines {
+    Engines { postgres: postgres.clone() }
 }
 
 /// A dump of the database `shop`, unless something is changed before it runs.
@@ -132,14 +137,14 @@ pub(crate) fn location(manifest: &Manifest) -> ObjectLocation {
 
 /// A verification with two jobs, in a server of our own unless one is given.
 pub(crate) fn verification<'a, R: SharedReader>(
-    postgres: &'a Postgres,
+    engines: &'a Engines,
     reader: &R,
     manifest: ObjectLocation,
     level: Level,
     server: Option<&Server>,
 ) -> Verify<'a, R, Fixed> {
     let server = server.map(|server| access_to(&fields(server)));
-    Verify { postgres, reader: reader.clone(), manifest, level, server, jobs: 2, now }
+    Verify { engines, reader: reader.clone(), manifest, level, server, jobs: 2, now }
 }
 
 /// Writes the objects of a backup into `directory` as `aws s3 sync` would: returns the

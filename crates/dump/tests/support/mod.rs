@@ -7,7 +7,7 @@ use std::time::Duration;
 use autodump_core::manifest::{Consistency, Job, Method, MethodKind};
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::DatabaseAccess;
-use autodump_core::secret::SecretValue;
+use autodump_core::secret::{EngineName, SecretValue};
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
 use autodump_core::{Error, ErrorClass, Result};
@@ -17,8 +17,10 @@ use autodump_dump::engine::{Content, Engine, Order};
 use autodump_dump::open_uploads::SharedStore;
 use autodump_dump::output::upload_output;
 use autodump_dump::publish::Patience;
+use autodump_dump::restore::{Backup, RestoreWork, Restored, SharedReader};
 use autodump_dump::run::{DumpJob, Settings};
 use autodump_dump::uploader::Uploader;
+use autodump_dump::verify::{Tried, VerifyWork};
 use chrono::{DateTime, Utc};
 
 pub(crate) mod backup;
@@ -31,8 +33,8 @@ pub(crate) mod postgres;
 pub(crate) struct Script(pub(crate) &'static str);
 
 impl Engine for Script {
-    fn name(&self) -> &'static str {
-        "postgres"
+    fn name(&self) -> EngineName {
+        EngineName::Postgres
     }
 
     async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
@@ -61,6 +63,30 @@ impl Engine for Script {
             restore: vec![format!("restore {}", order.database)],
         })
     }
+
+    fn check(&self, _: &Backup) -> Result<()> {
+        Err(only_dumps())
+    }
+
+    async fn restore<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        _: &RestoreWork<'_, R, A>,
+        _: StopFlag,
+    ) -> Result<Restored> {
+        Err(only_dumps())
+    }
+
+    async fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        _: &VerifyWork<'_, R, A>,
+        _: StopFlag,
+    ) -> Result<Tried> {
+        Err(only_dumps())
+    }
+}
+
+fn only_dumps() -> Error {
+    Error::new(ErrorClass::Internal, "a script only dumps", "Correct the test")
 }
 
 fn explain(exit: &Exit) -> Error {

@@ -28,7 +28,7 @@ use base64::prelude::BASE64_STANDARD;
 use crc_fast::{CrcAlgorithm, checksum};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::backup::{dump_with, fields, jobs, verification};
+use support::backup::{dump_with, engines, fields, jobs, verification};
 use support::postgres::{Server, start};
 use tempfile::TempDir;
 
@@ -196,8 +196,8 @@ async fn verified<R: SharedReader>(
     scratch: &Path,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Verification> {
-    let postgres = Postgres::new(None, "/nowhere/bundle.pem", scratch);
-    let verify = verification(&postgres, reader, manifest, level, server);
+    let engines = engines(&Postgres::new(None, "/nowhere/bundle.pem", scratch));
+    let verify = verification(&engines, reader, manifest, level, server);
     run(&Verify { jobs: 3, ..verify }, stop).await
 }
 
@@ -275,9 +275,9 @@ async fn a_watcher_sees_how_far_it_is() {
     let Some(server) = shop() else { return };
     let backup = Backup::of(&server).await;
     let (scratch, told) = (scratch(), Arc::new(Told::default()));
-    let postgres = Postgres::new(None, "/nowhere/bundle.pem", scratch.path());
+    let engines = engines(&Postgres::new(None, "/nowhere/bundle.pem", scratch.path()));
     let (reader, manifest) = (&backup.store, backup.write_manifest());
-    let verify = verification(&postgres, reader, manifest, Level::Restore, None);
+    let verify = verification(&engines, reader, manifest, Level::Restore, None);
     let done = run_watched(&verify, told.clone(), std::future::pending()).await.unwrap();
     assert!(done.passed, "{done:?}");
     let (mut bytes, mut phases) = (0, Vec::new());

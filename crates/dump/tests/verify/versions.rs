@@ -7,7 +7,7 @@ use autodump_core::verification::Level;
 use autodump_dump::engine::Postgres;
 use autodump_dump::verify::run;
 
-use super::support::backup::{jobs, verification};
+use super::support::backup::{engines, jobs, verification};
 use super::support::exotic;
 use super::support::postgres::{Server, has_clients, installed, major, others, start_in};
 use super::{Backup, at, is_empty, refuses, scratch};
@@ -39,10 +39,10 @@ const NEED_SUPERUSERS: &str = r#"
 async fn exotic_passes(server: &Server, bin: &Path) {
     let backup = Backup::with(server, jobs(2)).await;
     let scratch = scratch();
-    let postgres = Postgres::new(bin.to_str(), "/nowhere/bundle.pem", scratch.path());
+    let engines = engines(&Postgres::new(bin.to_str(), "/nowhere/bundle.pem", scratch.path()));
     for given in [None, Some(server)] {
         let manifest = at(&backup.key("manifest.json"));
-        let verify = verification(&postgres, &backup.store, manifest, Level::Restore, given);
+        let verify = verification(&engines, &backup.store, manifest, Level::Restore, given);
         let done = run(&verify, std::future::pending()).await;
         let done = done.unwrap_or_else(|error| panic!("{}: {error}", bin.display()));
         assert_eq!(done.problems, Vec::<String>::new(), "{}", bin.display());
@@ -75,9 +75,9 @@ async fn floats_of_an_old_server_pass_in_a_new_one() {
     let newer = server.clients().to_str().unwrap();
     let verified = async |backup: &Backup| {
         let scratch = scratch();
-        let postgres = Postgres::new(Some(newer), "/nowhere/bundle.pem", scratch.path());
+        let engines = engines(&Postgres::new(Some(newer), "/nowhere/bundle.pem", scratch.path()));
         let (reader, manifest) = (&backup.store, backup.write_manifest());
-        let verify = verification(&postgres, reader, manifest, Level::Restore, None);
+        let verify = verification(&engines, reader, manifest, Level::Restore, None);
         run(&verify, std::future::pending()).await
     };
     let done = verified(&backup).await.unwrap();

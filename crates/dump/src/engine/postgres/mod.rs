@@ -10,6 +10,7 @@ mod catalog;
 mod client;
 mod clients;
 mod connection;
+mod directory;
 mod lane;
 mod leader;
 pub(crate) mod locale;
@@ -17,14 +18,14 @@ mod probe;
 mod queue;
 mod ranges;
 mod reader;
+mod restore;
 mod restore_commands;
-pub(crate) mod restoring;
 mod spool;
 pub(crate) mod sql;
 mod stderr;
 pub mod toc;
 mod trouble;
-pub(crate) mod verifying;
+mod verify;
 pub(crate) mod version;
 pub mod wire;
 
@@ -36,12 +37,13 @@ use autodump_core::compression::{Algorithm, Compression};
 use autodump_core::manifest::{Consistency, Method, MethodKind};
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::{DatabaseAccess, ObjectLocation};
-use autodump_core::secret::SecretValue;
+use autodump_core::secret::{EngineName, SecretValue};
 use autodump_core::{Error, ErrorClass, Result, layout};
 use tokio::time::{Instant, sleep};
 
 use self::clients::{Client, choose, find};
 use self::connection::Connection;
+use self::directory::Directory;
 use self::probe::{Server, ask};
 use self::ranges::Ranges;
 use self::reader::endpoint;
@@ -53,9 +55,11 @@ use crate::assembly::Staged;
 use crate::child::Command;
 use crate::open_uploads::SharedStore;
 use crate::output::upload_output;
+use crate::restore::{Backup, RestoreWork, Restored, SharedReader};
 use crate::stop::StopFlag;
 use crate::transfer::{Source, transfer};
 use crate::uploader::Uploader;
+use crate::verify::{Tried, VerifyWork};
 
 /// The first version whose `pg_restore` sets `transaction_timeout`, which older servers do not
 /// know.
@@ -101,8 +105,8 @@ impl Postgres {
 }
 
 impl Engine for Postgres {
-    fn name(&self) -> &'static str {
-        "postgres"
+    fn name(&self) -> EngineName {
+        EngineName::Postgres
     }
 
     async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
@@ -150,6 +154,26 @@ impl Engine for Postgres {
                 + order.options.lock_timeout.unwrap_or(DumpOptions::LOCK_TIMEOUT),
         };
         dump.run(stop).await
+    }
+
+    fn check(&self, backup: &Backup) -> Result<()> {
+        Directory::of(backup).map(drop)
+    }
+
+    async fn restore<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        work: &RestoreWork<'_, R, A>,
+        stop: StopFlag,
+    ) -> Result<Restored> {
+        restore::restore(self, work, stop).await
+    }
+
+    async fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
+        &self,
+        work: &VerifyWork<'_, R, A>,
+        stop: StopFlag,
+    ) -> Result<Tried> {
+        verify::verify(self, work, stop).await
     }
 }
 

@@ -11,12 +11,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 
-use super::PlannedTable;
-use super::backup::Backup;
 use super::contents::Item;
 use super::unpack::Seen;
 use crate::codec;
+use crate::engine::postgres::directory::Directory;
 use crate::object::uri;
+use crate::restore::PlannedTable;
 use crate::rows::RowDigest;
 
 /// Part of an object, read by one request.
@@ -73,9 +73,13 @@ struct Done {
 
 impl Table {
     /// The rows of `item`, if they lie in objects and can be loaded by us.
-    pub(super) fn new(backup: &Backup, item: &Item) -> Result<Option<(Arc<Self>, Vec<Piece>)>> {
+    pub(super) fn new(
+        directory: Directory<'_>,
+        item: &Item,
+    ) -> Result<Option<(Arc<Self>, Vec<Piece>)>> {
         let (Some(copy), Some(file)) = (&item.copy, &item.file) else { return Ok(None) };
-        let objects = backup.data_file(file);
+        let backup = directory.backup;
+        let objects = directory.data_file(file);
         let Some(first) = objects.first() else {
             return Err(damaged(format!(
                 "the manifest names no object with the rows of {}.{} (file {file})",

@@ -2,8 +2,8 @@
 
 use autodump_core::{Error, ErrorClass};
 
-use super::unverified;
 use crate::engine::postgres::toc::{Entry, Section, Toc};
+use crate::verify::unverified;
 
 /// What the failure of a restore says about the backup.
 #[derive(Debug)]

@@ -12,9 +12,10 @@ use autodump_core::{Error, ErrorClass, Result};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use super::SharedReader;
-use super::backup::{Backup, compare};
 use super::client::unusable;
+use crate::engine::postgres::directory::Directory;
+use crate::restore::SharedReader;
+use crate::restore::backup::compare;
 
 /// Files that are fetched at once.
 const TOGETHER: usize = 8;
@@ -28,8 +29,8 @@ pub(super) struct Wanted {
 
 /// What has to be fetched of the data files `names`, and, with `large_objects`, of these.
 pub(super) fn wanted<'a>(
-    backup: &Backup,
-    directory: &Path,
+    directory: Directory<'_>,
+    scratch: &Path,
     names: impl IntoIterator<Item = &'a str>,
     large_objects: bool,
 ) -> Result<Vec<Wanted>> {
@@ -37,13 +38,14 @@ pub(super) fn wanted<'a>(
     let mut taken = BTreeSet::new();
     let mut add = |name: &str, objects: Vec<&Object>| {
         if taken.insert(name.to_owned()) {
-            let objects = objects.into_iter().map(|o| (o.clone(), backup.location(o))).collect();
-            wanted.push(Wanted { path: directory.join(name), objects });
+            let objects =
+                objects.into_iter().map(|o| (o.clone(), directory.backup.location(o))).collect();
+            wanted.push(Wanted { path: scratch.join(name), objects });
         }
     };
     for name in names {
-        let objects = backup.data_file(name);
-        let first = objects.first().and_then(|object| backup.file_name(object));
+        let objects = directory.data_file(name);
+        let first = objects.first().and_then(|object| directory.file_name(object));
         let first = first.ok_or_else(|| {
             Error::new(
                 ErrorClass::Verification,
@@ -54,9 +56,11 @@ pub(super) fn wanted<'a>(
         add(first, objects.clone());
     }
     if large_objects {
-        for object in &backup.manifest.objects {
-            match backup.file_name(object) {
-                Some(name) if is_of_large_objects(name) => add(name, backup.data_file(stem(name))),
+        for object in &directory.backup.manifest.objects {
+            match directory.file_name(object) {
+                Some(name) if is_of_large_objects(name) => {
+                    add(name, directory.data_file(stem(name)))
+                }
                 _ => {}
             }
         }

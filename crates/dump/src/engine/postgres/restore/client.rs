@@ -9,9 +9,9 @@ use autodump_core::secret::SecretValue;
 use autodump_core::{Error, ErrorClass, Result};
 
 use super::contents::Contents;
+use super::restorer::{Restorer, meaning_of};
 use super::trouble::without_quoted;
 use crate::child::{Command, Exit};
-use crate::engine::postgres::restoring::{Restorer, meaning_of};
 use crate::output::{GRACE, interrupted, unreadable};
 use crate::stop::StopFlag;
 

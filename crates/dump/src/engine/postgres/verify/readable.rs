@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use autodump_core::options::Selection;
 use autodump_core::{Error, Result};
 
-use super::catalog::{self, Table};
-use super::wire::{Endpoint, Session};
-use super::{Postgres, leader};
+use crate::engine::Postgres;
+use crate::engine::postgres::catalog::{self, Table};
+use crate::engine::postgres::leader;
+use crate::engine::postgres::wire::{Endpoint, Session};
 
 impl Postgres {
     /// Where programs are looked for.
@@ -119,8 +120,8 @@ impl Readable {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::Name;
     use super::*;
+    use crate::engine::postgres::catalog::Name;
 
     #[test]
     fn large_tables_are_read_in_parts_that_leave_nothing_out() {

@@ -8,19 +8,20 @@ use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
 use tempfile::TempDir;
 
-use super::backup::Backup;
 use super::client::unusable;
 use super::contents::Contents;
 use super::loads::{Loads, files, loads};
 use super::rest::Wanted;
+use super::restorer::Restorer;
 use super::select::{Chosen, choose, hollow};
 use super::target::Target;
 use super::there::{There, look};
-use super::{Phase, Plan, Restore, SharedReader};
 use crate::engine::Postgres;
-use crate::engine::postgres::restoring::{Restorer, TOC};
+use crate::engine::postgres::directory::Directory;
+use crate::engine::postgres::spool::TOC;
 use crate::engine::postgres::toc::Section;
 use crate::engine::postgres::version::major;
+use crate::restore::{Backup, Phase, Plan, RestoreWork, SharedReader};
 
 /// What a restore goes by.
 pub(super) struct Found<'a> {
@@ -37,28 +38,28 @@ pub(super) struct Found<'a> {
 
 /// Looks at backup and database. Nothing is changed.
 pub(super) async fn find<'a, R: SharedReader, A: DatabaseAccess>(
-    restore: &Restore<'a, R, A>,
+    restore: &RestoreWork<'_, R, A>,
     target: &Target<'a, A>,
-    options: &RestoreOptions,
 ) -> Result<Found<'a>> {
-    let backup = Backup::open(&restore.reader, &restore.manifest).await?;
-    let toc = backup.table_of_contents(&restore.reader).await?;
+    let RestoreWork { backup, reader, options, .. } = restore;
+    let directory = Directory::of(backup)?;
+    let toc = directory.table_of_contents(*reader).await?;
     let contents = Contents::read(&toc)?;
     let Chosen { ids, needed, left_out } = choose(&contents, options)?;
     let ids = without_left_out(&contents, ids, options);
-    let restorer = restorer(restore.postgres, &backup).await?;
-    let scratch = scratch(restore.postgres.scratch(), &toc)?;
+    let restorer = restorer(target.postgres, backup).await?;
+    let scratch = scratch(target.postgres.scratch(), &toc)?;
     let secret = target.secret().await?;
     let there = look(target, options, &secret.database, &contents, ids, &needed).await?;
 
-    let loads = loads(&backup, &contents, &there.ids)?;
-    let files = files(&backup, scratch.path(), &contents, &loads.others)?;
+    let loads = loads(directory, &contents, &there.ids)?;
+    let files = files(directory, scratch.path(), &contents, &loads.others)?;
     let mut remarks = left_out;
     remarks.extend_from_slice(&there.remarks);
     if !options.schema_only && !options.data_only {
         remarks.extend(hollow(&contents, &there.ids, &needed));
     }
-    remarks.extend(older(&backup, &contents, &there));
+    remarks.extend(older(backup, &contents, &there));
     let plan = Plan {
         host: secret.host,
         database: secret.database,

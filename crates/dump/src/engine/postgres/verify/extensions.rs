@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use autodump_core::{Error, Result};
 
 use super::needs::{Needs, schema_of_extension};
-use super::unverified;
 use crate::engine::postgres::sql::{identifier, literal};
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::wire::Session;
+use crate::verify::unverified;
 
 /// Statements that let a role use what extensions have made: a dump has rows of their tables, and
 /// servers for their foreign data wrappers. `search_path` is empty.

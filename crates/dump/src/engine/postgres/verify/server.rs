@@ -21,9 +21,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::programs::{Programs, User, random};
-use super::{UNVERIFIED, unverified};
 use crate::output::interrupted;
 use crate::stop::StopFlag;
+use crate::verify::{UNVERIFIED, unverified};
 
 /// How long the server may take to be made, and to start.
 const START: Duration = Duration::from_mins(2);

@@ -10,42 +10,45 @@ use autodump_core::restore::RestoreOptions;
 use super::altered::Altered;
 use super::database::{Database, Reach, furnish};
 use super::extensions::check_extensions;
-use super::found::Found;
 use super::meaning::{Circumstances, Meaning};
 use super::needs::Needs;
 use super::programs::Programs;
 use super::restored::Restored;
 use super::server::Server;
-use super::watch::{Event, Phase};
-use super::{UNVERIFIED, Verify};
+use crate::engine::Postgres;
+use crate::engine::postgres::directory::Directory;
+use crate::engine::postgres::restore::restore;
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::Session;
 use crate::output::interrupted;
-use crate::restore::{self, Backup, Log, Restore, SharedReader};
+use crate::restore::state::State;
+use crate::restore::{Backup, Log, RestoreWork, SharedReader, Watcher};
 use crate::stop::StopFlag;
+use crate::verify::watch::{Event, Phase};
+use crate::verify::{UNVERIFIED, VerifyWork};
 
 /// A backup that is to be restored, and what is known of it.
-pub(super) struct Trial<'a, 'b, R, A> {
-    pub(super) verify: &'b Verify<'a, R, A>,
-    pub(super) backup: &'b Backup,
-    pub(super) toc: &'b Toc,
-    pub(super) found: &'b Found,
+pub(super) struct Trial<'a, R, A> {
+    pub(super) postgres: &'a Postgres,
+    pub(super) work: &'a VerifyWork<'a, R, A>,
+    pub(super) directory: Directory<'a>,
+    pub(super) toc: &'a Toc,
 }
 
-impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
+impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, R, A> {
     /// Restores into a database of our own and compares. Returns the server's version.
     pub(super) async fn run(&self, stop: StopFlag) -> Result<String> {
-        let Some(given) = &self.verify.server else {
+        let Some(given) = self.work.server else {
             return self.in_own_server(stop).await;
         };
         self.in_database(Reach::Given(Arc::clone(given)), None, stop).await
     }
 
     async fn in_own_server(&self, stop: StopFlag) -> Result<String> {
-        self.found.tell(Event::Phase(Phase::Server));
-        let postgres = self.verify.postgres;
-        let version = &self.backup.manifest.engine.server_version;
+        self.work.files.found.tell(Event::Phase(Phase::Server));
+        let postgres = self.postgres;
+        let version = &self.directory.backup.manifest.engine.server_version;
         let programs =
             Programs::find(postgres.directories(), major(version).unwrap_or_default()).await?;
         tracing::info!(version = programs.version, "starting a server to restore into");
@@ -62,7 +65,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
         own: Option<&Server>,
         mut stop: StopFlag,
     ) -> Result<String> {
-        let postgres = self.verify.postgres;
+        let postgres = self.postgres;
         let database = Arc::new(Database::new(reach)?);
         let needs = Needs::of(self.toc);
         let mut session = tokio::select! {
@@ -87,7 +90,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
             let circumstances = Circumstances {
                 toc: self.toc,
                 substitute: substitute.as_deref(),
-                dumped: major(&self.backup.manifest.engine.server_version),
+                dumped: major(&self.directory.backup.manifest.engine.server_version),
                 restored: major(&version),
             };
             if self.restore(&database, &without, &circumstances).await? {
@@ -113,7 +116,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
         needs: &Needs,
         own: Option<&Server>,
     ) -> Result<Session> {
-        let mut session = database.beside(self.verify.postgres).await?;
+        let mut session = database.beside(self.postgres).await?;
         check_extensions(&mut session, needs).await?;
         if let Some(server) = own {
             furnish(server, &mut session, needs).await?;
@@ -122,7 +125,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
     }
 
     fn note_version(&self, restored: &str) {
-        let dumped = &self.backup.manifest.engine.server_version;
+        let dumped = &self.directory.backup.manifest.engine.server_version;
         if major(dumped) != major(restored) {
             tracing::warn!(
                 dumped,
@@ -139,9 +142,10 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
         without: &BTreeSet<i32>,
         circumstances: &Circumstances<'_>,
     ) -> Result<bool> {
-        self.found.tell(Event::Phase(Phase::Restore));
-        let Verify { postgres, reader, manifest, jobs, .. } = self.verify;
-        let reader = Altered::new(reader.clone(), manifest, self.backup, self.toc, without)?;
+        self.work.files.found.tell(Event::Phase(Phase::Restore));
+        let VerifyWork { files, manifest, jobs, .. } = self.work;
+        let reader = files.reader.clone();
+        let reader = Altered::new(reader, manifest, self.directory, self.toc, without)?;
         let options = RestoreOptions {
             jobs: Some((*jobs).clamp(1, 64)),
             no_owner: true,
@@ -150,20 +154,28 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
             allow_non_empty: true,
             ..RestoreOptions::default()
         };
-        let restore = Restore {
-            postgres,
-            reader,
-            access: Arc::clone(database),
-            manifest: manifest.clone(),
-            options,
-            watcher: Arc::new(Log),
+        let state = State::default();
+        let watcher: Arc<dyn Watcher> = Arc::new(Log);
+        // Whoever asks to stop drops this.
+        let (_raise, never) = StopFlag::new();
+        let restored = async {
+            let backup = Backup::open(&reader, manifest).await?;
+            let work = RestoreWork {
+                backup: &backup,
+                reader: &reader,
+                access: database,
+                options: &options,
+                watcher: &watcher,
+                state: &state,
+            };
+            restore(self.postgres, &work, never).await
         };
-        let Err(error) = restore::run(&restore, std::future::pending()).await else {
+        let Err(error) = restored.await.map_err(|error| state.told_with(error)) else {
             return Ok(true);
         };
         match circumstances.meaning(error) {
             Meaning::OfTheBackup(what) => {
-                self.found.problem(what);
+                self.work.files.found.problem(what);
                 Ok(false)
             }
             Meaning::Unknown(error) => Err(error),
@@ -171,15 +183,15 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Trial<'_, '_, R, A> {
     }
 
     async fn compare(&self, database: &Arc<Database<A>>) -> Result<()> {
-        self.found.tell(Event::Phase(Phase::Compare));
+        self.work.files.found.tell(Event::Phase(Phase::Compare));
         tracing::info!("comparing what was restored");
         let restored = Restored {
-            postgres: self.verify.postgres,
+            postgres: self.postgres,
             access: database.as_ref(),
-            manifest: &self.backup.manifest,
+            manifest: &self.directory.backup.manifest,
             toc: self.toc,
-            jobs: self.verify.jobs,
-            found: self.found,
+            jobs: self.work.jobs,
+            found: self.work.files.found,
         };
         restored.compare().await
     }

@@ -5,15 +5,12 @@ use std::path::Path;
 use autodump_core::secret::SecretValue;
 use autodump_core::{Error, ErrorClass, Result};
 
-use super::Postgres;
-use super::clients::{Client, find};
-use super::connection::Connection;
-use super::stderr;
-use super::wire::Endpoint;
 use crate::child::Command;
-
-pub(crate) use super::reader::END;
-pub(crate) use super::spool::TOC;
+use crate::engine::Postgres;
+use crate::engine::postgres::clients::{Client, find};
+use crate::engine::postgres::connection::Connection;
+use crate::engine::postgres::stderr;
+use crate::engine::postgres::wire::Endpoint;
 
 impl Postgres {
     /// A directory for small files.
@@ -27,7 +24,7 @@ impl Postgres {
     }
 
     /// The oldest `pg_restore` that reads an archive of `pg_dump` of this major version.
-    pub(crate) async fn restorer(&self, archive: u32, version: &str) -> Result<Restorer<'_>> {
+    pub(super) async fn restorer(&self, archive: u32, version: &str) -> Result<Restorer<'_>> {
         let mut clients = find(&self.directories).await?;
         let installed: Vec<_> = clients.iter().map(|client| client.version.clone()).collect();
         clients.retain(|client| client.major >= archive);
@@ -52,7 +49,7 @@ impl Postgres {
 
 /// A `pg_restore`.
 #[derive(Debug)]
-pub(crate) struct Restorer<'a> {
+pub(super) struct Restorer<'a> {
     client: Client,
     ca_bundle: &'a Path,
 }
@@ -78,12 +75,21 @@ impl Restorer<'_> {
 }
 
 /// What a text of a client means where it is about the connection or the server itself.
-pub(crate) fn meaning_of(text: &str) -> Option<(ErrorClass, &'static str)> {
+pub(super) fn meaning_of(text: &str) -> Option<(ErrorClass, &'static str)> {
     stderr::meaning_of(text).map(|meaning| (meaning.class, meaning.hint))
 }
 
-/// What to do about it where a database is restored: `hint`, unless that is one for a dump.
-pub(crate) fn hint_of_restore(hint: &str) -> &str {
+/// The error, with what to do about it where a database is restored.
+pub(super) fn of_restore(error: Error) -> Error {
+    let hint = hint_of_restore(error.hint());
+    if hint == error.hint() {
+        return error;
+    }
+    Error::new(error.class(), error.what(), hint).caused_by(error)
+}
+
+/// `hint`, unless that is one for a dump.
+fn hint_of_restore(hint: &str) -> &str {
     const OTHERS: [(&str, &str); 5] = [
         (
             stderr::PERMISSION.hint,

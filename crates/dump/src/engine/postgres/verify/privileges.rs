@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use autodump_core::Result;
 
-use super::archive::shown;
 use crate::engine::postgres::toc::{Entry, Toc};
 use crate::engine::postgres::wire::Session;
+use crate::verify::compare::shown;
 
 /// Kinds of entries that only a superuser can make.
 const KINDS: [&str; 8] = [

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};
 use sha2::{Digest, Sha256};
 
+use crate::engine::postgres::directory::Directory;
 use crate::engine::postgres::toc::{FILE_NAME, Toc};
-use crate::restore::Backup;
 
 /// A store that gives another manifest and another table of contents than it holds.
 #[derive(Debug, Clone)]
@@ -24,22 +24,23 @@ pub(super) struct Altered<R> {
 }
 
 impl<R> Altered<R> {
-    /// The backup at `at` without the entries `without`. It is the table of contents that was
+    /// The backup whose manifest is at `at`, without the entries `without`. It is the table of contents that was
     /// verified that is restored, even if the store has another one by now.
     pub(super) fn new(
         reader: R,
         at: &ObjectLocation,
-        backup: &Backup,
+        directory: Directory<'_>,
         toc: &Toc,
         without: &BTreeSet<i32>,
     ) -> Result<Self> {
+        let backup = directory.backup;
         let mut toc = toc.clone();
         toc.entries.retain(|entry| !without.contains(&entry.dump_id));
         let contents = Bytes::from(toc.write());
         let mut manifest = backup.manifest.clone();
         let mut instead = Vec::new();
         for (original, object) in backup.manifest.objects.iter().zip(&mut manifest.objects) {
-            if backup.file_name(original) == Some(FILE_NAME) {
+            if directory.file_name(original) == Some(FILE_NAME) {
                 object.bytes = contents.len() as u64;
                 object.sha256 = hex::encode(Sha256::digest(&contents));
                 let crc = checksum(CrcAlgorithm::Crc64Nvme, &contents);

@@ -3,10 +3,11 @@
 use autodump_core::{Error, ErrorClass, Result};
 
 use super::load::NO_TRIGGERS;
-use super::names::{few, qualified};
+use super::names::qualified;
 use super::target::{TOGETHER, first_column};
 use crate::engine::postgres::sql::literal;
 use crate::engine::postgres::wire::{Failure, Session};
+use crate::restore::names::few;
 
 /// Refuses to load rows into tables that are not there, or that already have some.
 pub(super) async fn check_tables(

@@ -11,10 +11,10 @@ use super::contents::{Contents, Item};
 use super::create::has_database;
 use super::missing::missing;
 use super::residents::{not_empty, residents};
-use super::state::Before;
 use super::table_checks::{check_tables, check_triggers, may_silence_triggers};
 use super::target::{Server, Target, server};
 use crate::engine::postgres::wire::{Failure, Session};
+use crate::restore::state::Before;
 
 /// What was found in the database.
 pub(super) struct There {

@@ -5,29 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use autodump_core::Result;
 use autodump_core::manifest::{MethodKind, Object};
 use autodump_core::ports::ObjectReader;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::content::{File, Files, Held, Use};
-use super::found::Found;
-use super::pieces::Holds;
 use crate::codec::algorithm_of;
+use crate::engine::postgres::directory::Directory;
 use crate::engine::postgres::toc::{Entry, FILE_NAME, Toc};
 use crate::restore::Backup;
 use crate::rows::RowDigest;
-
-/// Reads and compares every object.
-pub(super) async fn compare<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<()> {
-    let objects = files.backup.manifest.objects.iter();
-    let all = objects.map(|object| File { objects: vec![object], used: Use::Compare });
-    read_all(files, all.collect(), jobs).await?;
-    Ok(())
-}
+use crate::verify::compare::{difference, read_all, shown};
+use crate::verify::content::{File, Files, Held, Use};
+use crate::verify::found::Found;
+use crate::verify::pieces::Holds;
 
 /// Reads and compares every object, and all data files to their ends. Returns the table of
 /// contents if it is there.
-pub(super) async fn read<R: ObjectReader>(files: &Files<'_, R>, jobs: u16) -> Result<Option<Toc>> {
+pub(super) async fn read<R: ObjectReader>(
+    files: &Files<'_, R>,
+    directory: Directory<'_>,
+    jobs: u16,
+) -> Result<Option<Toc>> {
     let Files { backup, found, .. } = files;
-    let mut plan = Plan::new(backup);
+    let mut plan = Plan::new(directory);
     let contents = plan.toc();
     let toc = match contents {
         Some(file) => understood(&files.read(&file).await?, found),
@@ -60,22 +57,6 @@ fn understood(held: &Held, found: &Found) -> Option<Toc> {
     Toc::read(bytes).map_err(|unreadable| found.problem(unreadable.to_string())).ok()
 }
 
-/// Reads files, several at a time; returns them in their order.
-async fn read_all<'a, R: ObjectReader>(
-    files: &Files<'_, R>,
-    all: Vec<File<'a>>,
-    jobs: u16,
-) -> Result<Vec<(File<'a>, Held)>> {
-    let each = all.into_iter().enumerate().map(|(number, file)| async move {
-        let held = files.read(&file).await?;
-        Ok::<_, autodump_core::Error>((number, file, held))
-    });
-    let each = stream::iter(each).buffer_unordered(usize::from(jobs.max(1)));
-    let mut done: Vec<_> = each.try_collect().await?;
-    done.sort_by_key(|(number, ..)| *number);
-    Ok(done.into_iter().map(|(_, file, held)| (file, held)).collect())
-}
-
 /// The rows of a table.
 struct Table<'a> {
     schema: String,
@@ -87,7 +68,7 @@ struct Table<'a> {
 
 /// Which objects are read as what.
 struct Plan<'a> {
-    backup: &'a Backup,
+    directory: Directory<'a>,
     /// Keys of objects that have been planned.
     planned: BTreeSet<&'a str>,
     tables: Vec<Table<'a>>,
@@ -95,8 +76,8 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    const fn new(backup: &'a Backup) -> Self {
-        Self { backup, planned: BTreeSet::new(), tables: Vec::new(), large_objects: Vec::new() }
+    const fn new(directory: Directory<'a>) -> Self {
+        Self { directory, planned: BTreeSet::new(), tables: Vec::new(), large_objects: Vec::new() }
     }
 
     fn toc(&mut self) -> Option<File<'a>> {
@@ -155,9 +136,9 @@ impl<'a> Plan<'a> {
     /// All that has not been planned yet, and the large objects.
     fn others(&mut self) -> Vec<File<'a>> {
         let mut all = std::mem::take(&mut self.large_objects);
-        for object in &self.backup.manifest.objects {
+        for object in &self.directory.backup.manifest.objects {
             if !self.planned.contains(object.key.as_str()) {
-                if self.backup.file_name(object).is_some() {
+                if self.directory.file_name(object).is_some() {
                     tracing::info!(key = object.key, "the table of contents does not need this");
                 }
                 all.push(File { objects: vec![object], used: Use::Compare });
@@ -167,7 +148,7 @@ impl<'a> Plan<'a> {
     }
 
     fn file(&mut self, name: &str, used: impl FnOnce(&str) -> Use) -> Option<File<'a>> {
-        let objects: Vec<&'a Object> = self.backup.data_file(name);
+        let objects: Vec<&'a Object> = self.directory.data_file(name);
         let first = objects.first()?;
         let used = used(&first.key);
         self.planned.extend(objects.iter().map(|object| object.key.as_str()));
@@ -186,10 +167,6 @@ fn missing(entry: &Entry, file_name: &str, found: &Found) {
         "the table of contents names {file_name} for {kind} {}, and the manifest does not",
         shown(&entry.schema(), &entry.name())
     ));
-}
-
-pub(super) fn shown(schema: &str, name: &str) -> String {
-    if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") }
 }
 
 /// Compares the rows that were read with those of the manifest.
@@ -227,19 +204,6 @@ fn compare_tables(backup: &Backup, read: &[(&Table<'_>, Option<RowDigest>)], fou
             found.problem(format!("the manifest does not know how many rows table {name} has"));
         }
     }
-}
-
-/// In what rows are not those of the manifest.
-pub(super) fn difference(
-    rows: &RowDigest,
-    expected: &autodump_core::manifest::Table,
-) -> Option<String> {
-    if rows.rows != expected.rows {
-        return Some(format!("{} rows, not {}", rows.rows, expected.rows));
-    }
-    let hash = rows.hex();
-    (hash != expected.hash)
-        .then(|| format!("{} rows with the hash {hash}, not {}", rows.rows, expected.hash))
 }
 
 /// `pg_dump` names its data files by numbers.

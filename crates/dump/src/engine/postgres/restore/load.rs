@@ -13,9 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::table::{Piece, Table};
 use super::trouble::{told, without_rows};
 use super::unpack::{Input, Seen, Unpacker, start};
-use super::{Event, SharedReader, Watcher};
 use crate::engine::Postgres;
 use crate::engine::postgres::wire::{CopyIn, Failure, Session};
+use crate::restore::{Event, SharedReader, Watcher};
 use crate::uploader::broke_down;
 
 /// How often a piece is loaded before its failure counts.

@@ -13,12 +13,12 @@ use super::extensions::make_extensions;
 use super::needs::Needs;
 use super::privileges;
 use super::programs::random;
+use super::readable::session;
 use super::server::Server;
 use crate::engine::Postgres;
 use crate::engine::postgres::locale::{properties, statement, understood_by};
 use crate::engine::postgres::sql::{identifier, literal};
 use crate::engine::postgres::toc::Toc;
-use crate::engine::postgres::verifying::session;
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Session};
 

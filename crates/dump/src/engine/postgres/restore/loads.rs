@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use autodump_core::Result;
 
-use super::backup::Backup;
 use super::contents::{Contents, Item};
 use super::rest::{self, Wanted};
 use super::select::alone;
 use super::table::{Piece, Table};
+use crate::engine::postgres::directory::Directory;
 use crate::engine::postgres::toc::Section;
 
 /// Data, by who loads them.
@@ -23,13 +23,17 @@ pub(super) struct Loads {
     pub(super) others: BTreeSet<i32>,
 }
 
-pub(super) fn loads(backup: &Backup, contents: &Contents, ids: &BTreeSet<i32>) -> Result<Loads> {
+pub(super) fn loads(
+    directory: Directory<'_>,
+    contents: &Contents,
+    ids: &BTreeSet<i32>,
+) -> Result<Loads> {
     let ordered = ordered(contents);
     let mut ours = Vec::new();
     let mut others = BTreeSet::new();
     for item in contents.chosen(Some(ids)).filter(|item| item.section == Section::Data) {
         let is_ours = item.is_rows() && !ordered.contains(&item.id);
-        match if is_ours { Table::new(backup, item)? } else { None } {
+        match if is_ours { Table::new(directory, item)? } else { None } {
             Some(table) => ours.push(table),
             None => {
                 others.insert(item.id);
@@ -59,13 +63,13 @@ fn ordered(contents: &Contents) -> BTreeSet<i32> {
 
 /// The files that `pg_restore` needs for other data.
 pub(super) fn files(
-    backup: &Backup,
-    directory: &Path,
+    directory: Directory<'_>,
+    scratch: &Path,
     contents: &Contents,
     others: &BTreeSet<i32>,
 ) -> Result<Vec<Wanted>> {
     let items = || contents.chosen(Some(others));
     let large_objects = items().any(Item::is_large_object);
     let names = items().filter(|item| item.is_rows()).filter_map(|item| item.file.as_deref());
-    rest::wanted(backup, directory, names, large_objects)
+    rest::wanted(directory, scratch, names, large_objects)
 }

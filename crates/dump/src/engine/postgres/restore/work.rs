@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use autodump_core::ports::DatabaseAccess;
-use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, Result};
 
 use super::clean::{drop_all, is_dropped};
@@ -15,30 +14,36 @@ use super::find::{Found, find};
 use super::load::{Door, Loader, NO_TRIGGERS};
 use super::order::delicate;
 use super::rest;
-use super::state::{Situation, State};
 use super::target::Target;
-use super::{Event, Phase, Restore, Restored, SharedReader};
+use crate::engine::Postgres;
 use crate::engine::postgres::toc::Section;
+use crate::restore::state::{Situation, Words};
+use crate::restore::{Event, Phase, RestoreWork, Restored, SharedReader};
 use crate::stop::StopFlag;
 
+const WORDS: Words = Words { thing: "table", filling: "rows", besides: ", and sequences set" };
+
 /// A restore at work.
-pub(super) struct Work<'a, 'b, R, A> {
-    restore: &'b Restore<'a, R, A>,
+pub(crate) struct Work<'a, R, A> {
+    restore: &'a RestoreWork<'a, R, A>,
     target: Target<'a, A>,
-    state: &'b State,
     stop: StopFlag,
     warnings: Mutex<Vec<String>>,
 }
 
-impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
-    pub(super) fn new(restore: &'b Restore<'a, R, A>, state: &'b State, stop: StopFlag) -> Self {
-        let target = Target { postgres: restore.postgres, access: Arc::clone(&restore.access) };
-        Self { restore, target, state, stop, warnings: Mutex::default() }
+impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
+    pub(crate) fn new(
+        postgres: &'a Postgres,
+        restore: &'a RestoreWork<'a, R, A>,
+        stop: StopFlag,
+    ) -> Self {
+        let target = Target { postgres, access: Arc::clone(restore.access) };
+        Self { restore, target, stop, warnings: Mutex::default() }
     }
 
-    pub(super) async fn run(&self) -> Result<Restored> {
-        let options = self.restore.options.clone().checked()?;
-        let found = find(self.restore, &self.target, &options).await?;
+    pub(crate) async fn run(&self) -> Result<Restored> {
+        let options = self.restore.options;
+        let found = find(self.restore, &self.target).await?;
         self.restore.watcher.note(&Event::Planned(&found.plan));
         for remark in &found.plan.remarks {
             self.warn(remark.clone());
@@ -52,7 +57,7 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
             warnings: Vec::new(),
         };
         if !options.dry_run {
-            self.carry_out(&options, &found, &mut restored).await?;
+            self.carry_out(&found, &mut restored).await?;
         }
         restored.warnings =
             std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
@@ -65,28 +70,24 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
     }
 
     /// Does it, and counts.
-    async fn carry_out(
-        &self,
-        options: &RestoreOptions,
-        found: &Found<'_>,
-        restored: &mut Restored,
-    ) -> Result<()> {
+    async fn carry_out(&self, found: &Found<'_>, restored: &mut Restored) -> Result<()> {
         let there = &found.there;
-        self.state.begin(Situation {
+        self.restore.state.begin(Situation {
             database: found.plan.database.clone(),
             before: there.before,
-            tables: there.tables.clone(),
+            words: WORDS,
+            things: there.tables.clone(),
         });
         let client = Client {
             restorer: &found.restorer,
-            options,
+            options: self.restore.options,
             archive: found.scratch.path(),
             server: there.server.major,
             without_triggers: there.without_triggers,
         };
         for phase in &found.plan.phases {
             self.restore.watcher.note(&Event::Phase(*phase));
-            self.state.reached(*phase);
+            self.restore.state.reached(*phase);
             match phase {
                 Phase::Clean => self.clean(&client, found).await?,
                 Phase::PreData => self.pre_data(&client, found).await?,
@@ -145,7 +146,7 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
         if let Some(different) = different {
             self.warn(different);
         }
-        self.state.made();
+        self.restore.state.made();
         session.close().await;
         Ok(())
     }
@@ -153,8 +154,8 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
     /// Returns tables, rows and bytes.
     async fn rows(&self, found: &Found<'_>) -> Result<(u64, u64, u64)> {
         let mut door = Door {
-            postgres: self.restore.postgres.clone(),
-            access: Arc::clone(&self.restore.access),
+            postgres: self.target.postgres.clone(),
+            access: Arc::clone(self.restore.access),
             settings: found.contents.settings.clone(),
         };
         let witness = door.open().await.map_err(Error::from)?;
@@ -164,7 +165,7 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
         let loader = Loader::new(
             door,
             self.restore.reader.clone(),
-            Arc::clone(&self.restore.watcher),
+            Arc::clone(self.restore.watcher),
             found.loads.pieces.clone(),
             witness,
         );
@@ -172,7 +173,7 @@ impl<'a, 'b, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, 'b, R, A> {
     }
 
     async fn other_data(&self, client: &Client<'_>, found: &Found<'_>) -> Result<()> {
-        rest::fetch(&self.restore.reader, found.files.clone()).await?;
+        rest::fetch(self.restore.reader, found.files.clone()).await?;
         if client.options.data_only {
             self.large_objects(client, found).await?;
         }

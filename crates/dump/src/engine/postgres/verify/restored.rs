@@ -8,17 +8,15 @@ use autodump_core::ports::DatabaseAccess;
 use autodump_core::{Error, Result};
 use tokio::task::JoinSet;
 
-use super::archive::{difference, shown};
-use super::found::Found;
+use super::readable::{Readable, session, tables, tables_with_floats, tables_with_money};
 use crate::engine::Postgres;
 use crate::engine::postgres::toc::{Entry, Toc};
-use crate::engine::postgres::verifying::{
-    Readable, session, tables, tables_with_floats, tables_with_money,
-};
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Piece, Session};
 use crate::rows::{RowDigest, SplitRow};
 use crate::uploader::broke_down;
+use crate::verify::compare::{difference, shown};
+use crate::verify::found::Found;
 
 /// Bytes on disk of a part of a table that is read by itself.
 const PART: u64 = 64 * 1024 * 1024;

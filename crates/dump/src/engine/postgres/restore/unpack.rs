@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::codec::Decoder;
-use crate::engine::postgres::restoring::END;
+use crate::engine::postgres::reader::END;
 use crate::rows::{RowDigest, RowScanner};
 
 /// Pieces that may wait on either side: little memory, and nobody waits for a thread to wake.

@@ -1,0 +1,16 @@
+//! The engines that the image has.
+
+use std::path::PathBuf;
+
+use autodump_dump::engine::{Engines, Postgres};
+
+/// The engines with their programs in `postgres_bin` (colon separated; else where Debian's
+/// packages are). They check servers against the certificates in `ca_bundle`, and keep small files
+/// in `scratch`.
+pub(crate) fn installed(
+    postgres_bin: Option<&str>,
+    ca_bundle: impl Into<PathBuf>,
+    scratch: impl Into<PathBuf>,
+) -> Engines {
+    Engines { postgres: Postgres::new(postgres_bin, ca_bundle, scratch) }
+}
