@@ -1,0 +1,14 @@
+//! Servers that speak MongoDB's protocol, for tests and benchmarks: no mongod can be had where they run.
+//!
+//! One has `PostgreSQL` with `DocumentDB` behind it and stores what it is given. The other is a stub that
+//! serves prepared documents from memory. Both are reached as a mongod is, and both can be made to fail.
+
+mod faults;
+pub mod given;
+mod postgres;
+mod server;
+mod shim;
+mod wire;
+
+pub use faults::Faults;
+pub use server::{Server, Settings};
