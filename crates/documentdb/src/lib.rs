@@ -5,10 +5,14 @@
 
 mod faults;
 pub mod given;
+mod login;
 mod postgres;
 mod server;
 mod shim;
+mod tls;
 mod wire;
 
 pub use faults::Faults;
+pub use login::User;
 pub use server::{Server, Settings};
+pub use tls::strange_ca_pem;

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use autodump_documentdb::{Server, Settings, given};
+use autodump_documentdb::{Server, Settings, User, given};
 use clap::Parser;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,26 @@ struct Arguments {
     /// The replica set that it says to be a member of.
     #[arg(long)]
     set_name: Option<String>,
+    /// Speaks TLS, and writes the certificate of its authority to this file.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// A user and the password, `name:password`, for tests alone; may be repeated.
+    #[arg(long, value_parser = user)]
+    user: Vec<User>,
+    /// Drops the connection at this `getMore`.
+    #[arg(long)]
+    drop_at_get_more: Option<u64>,
+    /// Forgets the cursor at this `getMore`.
+    #[arg(long)]
+    forget_at_get_more: Option<u64>,
+    /// Waits so long before each reply.
+    #[arg(long)]
+    delay_ms: Option<u64>,
+}
+
+fn user(text: &str) -> Result<User, String> {
+    let (name, password) = text.split_once(':').ok_or("no colon: write name:password")?;
+    Ok(User { name: name.to_owned(), password: password.to_owned() })
 }
 
 fn main() -> ExitCode {
@@ -37,8 +58,20 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let root = arguments.root.or_else(given::documentdb);
     let root = root.context("no --root: give what scripts/lib/documentdb prints")?;
-    let settings = Settings { port: arguments.port, set_name: arguments.set_name };
+    let settings = Settings {
+        port: arguments.port,
+        set_name: arguments.set_name,
+        tls: arguments.ca_file.is_some(),
+        users: arguments.user,
+    };
     let server = Server::documentdb_in(&root, &settings)?;
+    if let (Some(file), Some(pem)) = (arguments.ca_file, server.ca_pem()) {
+        std::fs::write(file, pem)?;
+    }
+    let faults = server.faults();
+    arguments.drop_at_get_more.into_iter().for_each(|n| faults.drop_at_get_more(n));
+    arguments.forget_at_get_more.into_iter().for_each(|n| faults.forget_at_get_more(n));
+    arguments.delay_ms.into_iter().for_each(|ms| faults.delay(Duration::from_millis(ms)));
     writeln!(std::io::stdout(), "{}", server.uri())?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(wait())
 }

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
 
 use crate::faults::Faults;
 use crate::given;
+use crate::login::{User, Users};
 use crate::postgres::Postgres;
 use crate::shim::Shim;
 use crate::shim::sql::Sql;
+use crate::tls::Tls;
 use crate::wire::backend::Backend;
 use crate::wire::common::Identity;
 use crate::wire::connection::{Service, serve};
@@ -25,12 +28,17 @@ pub struct Settings {
     pub port: u16,
     /// The replica set that it says to be the only member of.
     pub set_name: Option<String>,
+    /// Whether it speaks TLS, and nothing else.
+    pub tls: bool,
+    /// Its users. Without one, everybody may do everything.
+    pub users: Vec<User>,
 }
 
 /// A server on the loopback interface. It ends when it is dropped.
 pub struct Server {
     address: SocketAddr,
     settings: Settings,
+    ca_pem: Option<String>,
     faults: Faults,
     postgres: Option<Postgres>,
     runtime: Option<Runtime>,
@@ -38,8 +46,8 @@ pub struct Server {
 
 impl Server {
     /// A server with `DocumentDB` behind it, or `None` (said loudly) where there is none.
-    pub fn documentdb(settings: &Settings) -> Option<Result<Self>> {
-        Some(Self::documentdb_in(&given::documentdb()?, settings))
+    pub fn documentdb(settings: &Settings) -> Result<Option<Self>> {
+        given::documentdb().map(|root| Self::documentdb_in(&root, settings)).transpose()
     }
 
     /// A server with `DocumentDB` behind it, whose programs are in `root`.
@@ -67,24 +75,22 @@ impl Server {
             .with_context(|| format!("cannot listen on port {}", settings.port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let tls = settings.tls.then(Tls::new).transpose()?;
+        let ca_pem = tls.as_ref().map(|tls| tls.ca_pem.clone());
+        let users = Users::new(&settings.users);
         let identity = Identity {
             address: address.to_string(),
             set_name: settings.set_name.clone(),
             version: backend.version(),
-            closed: false,
+            closed: users.required(),
         };
-        let service = Arc::new(Service { backend, identity, faults: faults.clone() });
+        let service = Arc::new(Service { backend, identity, users, faults: faults.clone() });
         let guard = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
         drop(guard);
-        runtime.spawn(accept(listener, service));
-        Ok(Self {
-            address,
-            settings: settings.clone(),
-            faults,
-            postgres: None,
-            runtime: Some(runtime),
-        })
+        runtime.spawn(accept(listener, service, tls.map(|tls| tls.acceptor)));
+        let (settings, runtime) = (settings.clone(), Some(runtime));
+        Ok(Self { address, settings, ca_pem, faults, postgres: None, runtime })
     }
 
     /// Where it listens.
@@ -102,9 +108,28 @@ impl Server {
     /// The URI with which drivers and tools connect: without user and password.
     #[must_use]
     pub fn uri(&self) -> String {
-        let set = self.settings.set_name.as_ref();
-        let options = set.map(|name| format!("?replicaSet={name}")).unwrap_or_default();
-        format!("mongodb://{}/{options}", self.address)
+        self.uri_with("")
+    }
+
+    /// The same, for a user: `ann:secret`, percent-encoded as a URI wants it.
+    #[must_use]
+    pub fn uri_as(&self, user: &str) -> String {
+        self.uri_with(&format!("{user}@"))
+    }
+
+    fn uri_with(&self, user: &str) -> String {
+        let mut options = Vec::new();
+        options.extend(self.settings.set_name.as_ref().map(|name| format!("replicaSet={name}")));
+        options.extend(self.settings.tls.then(|| "tls=true".to_owned()));
+        let options =
+            if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+        format!("mongodb://{user}{}/{options}", self.address)
+    }
+
+    /// The certificate of the authority that signed the server's, as PEM; `None` without TLS.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// What can be made to go wrong, and what was seen.
@@ -143,17 +168,31 @@ async fn prepare(socket: &Path) -> Result<()> {
     sql.run("create extension documentdb cascade").await
 }
 
-async fn accept<B: Backend>(listener: TcpListener, service: Arc<Service<B>>) {
+async fn accept<B: Backend>(
+    listener: TcpListener,
+    service: Arc<Service<B>>,
+    tls: Option<TlsAcceptor>,
+) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if !service.faults.refused() {
-            tokio::spawn(connection(stream, service.clone()));
+            tokio::spawn(connection(stream, service.clone(), tls.clone()));
         }
     }
 }
 
 /// What breaks a connection is the client's to notice.
-async fn connection<B: Backend>(stream: TcpStream, service: Arc<Service<B>>) {
+async fn connection<B: Backend>(
+    stream: TcpStream,
+    service: Arc<Service<B>>,
+    tls: Option<TlsAcceptor>,
+) {
     let _ = stream.set_nodelay(true);
-    drop(serve(service, stream).await);
+    let Some(tls) = tls else {
+        drop(serve(service, stream).await);
+        return;
+    };
+    if let Ok(stream) = tls.accept(stream).await {
+        drop(serve(service, stream).await);
+    }
 }

@@ -10,11 +10,13 @@ use super::common::{self, Identity};
 use super::message::{self, Request};
 use super::reply::{Failure, Reply};
 use crate::faults::{AtGetMore, Faults};
+use crate::login::{Login, Users};
 
 /// What all connections of a server share.
 pub(crate) struct Service<B> {
     pub(crate) backend: B,
     pub(crate) identity: Identity,
+    pub(crate) users: Users,
     pub(crate) faults: Faults,
 }
 
@@ -24,7 +26,7 @@ pub(crate) async fn serve<B: Backend>(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
 ) -> Result<()> {
     let _open = service.faults.connected();
-    let mut session = service.backend.session();
+    let (mut session, mut login) = (service.backend.session(), Login::default());
     while let Some(request) = message::read(&mut stream).await? {
         if is_get_more(&request) {
             match service.faults.at_get_more() {
@@ -33,7 +35,7 @@ pub(crate) async fn serve<B: Backend>(
                 AtGetMore::Nothing => {}
             }
         }
-        let reply = answer(&service, &mut session, &request).await;
+        let reply = answer(&service, &mut session, &mut login, &request).await;
         let delay = service.faults.delayed();
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -52,9 +54,13 @@ fn is_get_more(request: &Request) -> bool {
 async fn answer<B: Backend>(
     service: &Service<B>,
     session: &mut B::Session,
+    login: &mut Login,
     request: &Request,
 ) -> Reply {
-    if let Some(answer) = common::answer(&service.identity, None, request) {
+    let user = login.user.clone();
+    let answer = service.users.answer(login, request);
+    let common = || common::answer(&service.identity, user.as_deref(), request);
+    if let Some(answer) = answer.or_else(common) {
         return answer.unwrap_or_else(Failure::into);
     }
     service.backend.run(session, request).await.unwrap_or_else(Failure::into)
