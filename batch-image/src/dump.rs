@@ -83,7 +83,8 @@ async fn asked(secrets: &Secrets, environment: &Environment) -> Result<(DumpSpec
     Ok((spec, tag_hash))
 }
 
-/// Options of the tags and of the secret that do not go together are an error.
+/// Options of the tags and of the secret that the engine has not, or that do not go together,
+/// are an error.
 fn job(
     spec: &DumpSpec,
     tag_hash: TagHash,
@@ -94,6 +95,10 @@ fn job(
         let what = format!("{} is no secret", environment.resource_arn);
         return Err(wrong(what, "Dump secrets alone"));
     };
+    let options = options.or(secret.options.clone()).checked_for(secret.engine)?;
+    if options.all_databases != Some(true) {
+        secret.named_database()?;
+    }
     Ok(DumpJob {
         resource_arn: environment.resource_arn.clone(),
         tag_hash,
@@ -102,7 +107,7 @@ fn job(
         job: environment.job.clone(),
         database: secret.database,
         verify: spec.verification_of(environment.start),
-        options: options.or(secret.options).checked()?,
+        options,
         bucket: secret.bucket.unwrap_or_else(|| environment.bucket.clone()),
         autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
     })
