@@ -10,7 +10,7 @@ use crc_fast::CrcAlgorithm;
 use sha2::{Digest, Sha256};
 
 use super::found::Found;
-use super::pieces::{Holds, Pieces, Room};
+use super::pieces::{ArchivePiece, Holds, Pieces, Room};
 use crate::restore::Backup;
 use crate::rows::RowDigest;
 
@@ -18,7 +18,7 @@ use crate::rows::RowDigest;
 const LONGEST: u64 = 256 << 20;
 
 /// What is done with a file besides comparing it with the manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Use {
     /// Nothing.
     Compare,
@@ -44,6 +44,8 @@ pub(crate) enum Held {
     Bytes(Vec<u8>),
     /// Its rows; none where it holds no rows.
     Rows(RowDigest),
+    /// The pieces of an archive, in order.
+    Archive(Vec<ArchivePiece>),
 }
 
 /// Who reads the files of one backup.
@@ -68,7 +70,8 @@ impl<R: ObjectReader> Files<'_, R> {
             Taker::None => Ok(Held::Nothing),
             Taker::Keep(bytes) => Ok(if whole { Held::Bytes(bytes) } else { Held::Nothing }),
             Taker::Pieces(pieces) => match pieces.finish().await? {
-                Ok(rows) => Ok(Held::Rows(rows)),
+                Ok(content) if content.archive.is_empty() => Ok(Held::Rows(content.rows)),
+                Ok(content) => Ok(Held::Archive(content.archive)),
                 Err(wrong) => {
                     self.found.problem(format!("{}: {wrong}", self.name(file)));
                     Ok(Held::Nothing)
@@ -78,12 +81,12 @@ impl<R: ObjectReader> Files<'_, R> {
     }
 
     fn taker(&self, file: &File<'_>) -> Taker {
-        match file.used {
+        match &file.used {
             Use::Compare => Taker::None,
             Use::Keep => Taker::Keep(Vec::new()),
             Use::Decode(holds) => {
                 let lengths = self.segments(file);
-                Taker::Pieces(Pieces::new(self.room.clone(), holds, lengths))
+                Taker::Pieces(Pieces::new(self.room.clone(), holds.clone(), lengths))
             }
         }
     }

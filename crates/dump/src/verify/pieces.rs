@@ -4,7 +4,7 @@
 //! its bytes come in one stream: so it is shown that each piece makes sense without the others,
 //! and that it begins and ends between two rows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use autodump_core::compression::Algorithm;
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::codec::Decoder;
+use crate::engine::mongodb::archive::{Collection, Known, Part, Prelude, Scanner, Visitor};
 use crate::rows::{RowDigest, RowScanner};
 use crate::uploader::broke_down;
 
@@ -21,18 +22,46 @@ use crate::uploader::broke_down;
 const END: &[u8] = b"\\.\n";
 
 /// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Holds {
     /// Rows as COPY writes them.
     Rows(Algorithm),
     /// Something else that is compressed: a large object.
     Bytes(Algorithm),
+    /// An archive of MongoDB, with this prelude.
+    Archive(Algorithm, Known),
+}
+
+/// What was read of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// Its rows.
+    pub(crate) rows: RowDigest,
+    /// What each piece of an archive holds, in order.
+    pub(crate) archive: Vec<ArchivePiece>,
+}
+
+/// What a piece of an archive holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArchivePiece {
+    /// What is compared with the other pieces.
+    pub(crate) parts: Vec<Part>,
+    /// What the documents of each collection are.
+    pub(crate) digests: BTreeMap<usize, RowDigest>,
+}
+
+/// What was read of a piece.
+enum Read {
+    Rows(RowDigest),
+    Archive(ArchivePiece),
 }
 
 impl Holds {
-    const fn algorithm(self) -> Algorithm {
+    const fn algorithm(&self) -> Algorithm {
         match self {
-            Self::Rows(algorithm) | Self::Bytes(algorithm) => algorithm,
+            Self::Rows(algorithm) | Self::Bytes(algorithm) | Self::Archive(algorithm, _) => {
+                *algorithm
+            }
         }
     }
 }
@@ -77,7 +106,9 @@ pub(crate) struct Pieces {
     /// Where the next piece begins.
     offset: u64,
     input: Option<mpsc::UnboundedSender<Waiting>>,
-    tasks: JoinSet<Result<RowDigest>>,
+    /// How many have begun.
+    begun: usize,
+    tasks: JoinSet<Result<(usize, Read)>>,
 }
 
 impl Pieces {
@@ -85,7 +116,7 @@ impl Pieces {
     /// last one takes all that comes.
     pub(crate) fn new(room: Room, holds: Holds, lengths: impl IntoIterator<Item = u64>) -> Self {
         let lengths: VecDeque<_> = lengths.into_iter().filter(|length| *length > 0).collect();
-        Self { room, holds, lengths, left: 0, offset: 0, input: None, tasks: JoinSet::new() }
+        Self { room, holds, lengths, left: 0, offset: 0, input: None, begun: 0, tasks: JoinSet::new() }
     }
 
     /// Takes the next bytes of the file. Waits until there is room for them.
@@ -111,25 +142,29 @@ impl Pieces {
         Ok(())
     }
 
-    /// What the rows were, when all pieces have been read to their ends. The inner error says
-    /// what is wrong with the content.
-    pub(crate) async fn finish(mut self) -> Result<Result<RowDigest, String>> {
+    /// What it holds, when all pieces have been read to their ends. The inner error says what is
+    /// wrong with it.
+    pub(crate) async fn finish(mut self) -> Result<Result<Content, String>> {
         if self.offset == 0 {
             self.begin().await?;
         }
         self.input = None;
-        let mut digest = RowDigest::default();
+        let (mut rows, mut archive) = (RowDigest::default(), BTreeMap::new());
         let mut wrong = None;
         while let Some(done) = self.tasks.join_next().await {
             match done.map_err(broke_down)? {
-                Ok(rows) => digest.merge(rows),
+                Ok((_, Read::Rows(more))) => rows.merge(more),
+                Ok((number, Read::Archive(piece))) => {
+                    archive.insert(number, piece);
+                }
                 Err(error) if error.class() == ErrorClass::Verification => {
                     wrong.get_or_insert(error.what().to_owned());
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(wrong.map_or(Ok(digest), Err))
+        let archive = archive.into_values().collect();
+        Ok(wrong.map_or(Ok(Content { rows, archive }), Err))
     }
 
     async fn begin(&mut self) -> Result<()> {
@@ -142,11 +177,12 @@ impl Pieces {
         let slot = slot.acquire_owned().await.map_err(broke_down)?;
         let (input, waiting) = mpsc::unbounded_channel();
         self.input = Some(input);
-        let (holds, offset) = (self.holds, self.offset);
+        let (holds, offset, number) = (self.holds.clone(), self.offset, self.begun);
+        self.begun += 1;
         self.tasks.spawn(async move {
-            let outcome = read(waiting, holds, is_last).await;
+            let outcome = read(waiting, &holds, number, is_last).await;
             drop(slot);
-            outcome.map_err(|error| within(error, offset))
+            outcome.map_err(|error| within(error, offset)).map(|read| (number, read))
         });
         self.offset = self.offset.saturating_add(self.left);
         Ok(())
@@ -155,8 +191,70 @@ impl Pieces {
 
 /// Reads one piece.
 async fn read(
+    waiting: mpsc::UnboundedReceiver<Waiting>,
+    holds: &Holds,
+    number: usize,
+    is_last: bool,
+) -> Result<Read> {
+    match holds {
+        Holds::Archive(algorithm, known) => {
+            let known = (number > 0).then_some(known);
+            archive(waiting, *algorithm, known).await.map(Read::Archive)
+        }
+        Holds::Rows(_) | Holds::Bytes(_) => rows(waiting, holds, is_last).await.map(Read::Rows),
+    }
+}
+
+/// Reads a piece of an archive; the first without what is `known` by the prelude.
+async fn archive(
     mut waiting: mpsc::UnboundedReceiver<Waiting>,
-    holds: Holds,
+    algorithm: Algorithm,
+    known: Option<&Known>,
+) -> Result<ArchivePiece> {
+    let mut decoder = Decoder::new(algorithm)?;
+    let mut scanner = known.map_or_else(
+        || Scanner::first_piece(Digests::default()),
+        |known| Scanner::piece(known, Digests::default()),
+    );
+    while let Some((bytes, permit)) = waiting.recv().await {
+        let written = decoder.write(&bytes, &mut |out| {
+            scanner.write(out).map_err(|damage| damaged(damage.to_string()))
+        });
+        written.map_err(|error| match scanner.collection() {
+            Some(Collection { namespace, .. }) => damaged(format!(
+                "documents of {}.{}: {}",
+                namespace.database,
+                namespace.collection,
+                error.what()
+            )),
+            None => error,
+        })?;
+        drop(permit);
+    }
+    decoder.finish()?;
+    let (Digests(digests), parts) =
+        scanner.finish_piece().map_err(|damage| damaged(damage.to_string()))?;
+    Ok(ArchivePiece { parts, digests })
+}
+
+/// What the documents of each collection are.
+#[derive(Default)]
+struct Digests(BTreeMap<usize, RowDigest>);
+
+impl Visitor for Digests {
+    fn prelude(&mut self, _: &Prelude) {}
+
+    fn document(&mut self, collection: usize, document: &[u8]) {
+        self.0.entry(collection).or_default().add(document);
+    }
+
+    fn end(&mut self, _: usize) {}
+}
+
+/// Reads a piece of rows, or of bytes.
+async fn rows(
+    mut waiting: mpsc::UnboundedReceiver<Waiting>,
+    holds: &Holds,
     is_last: bool,
 ) -> Result<RowDigest> {
     let mut decoder = Decoder::new(holds.algorithm())?;

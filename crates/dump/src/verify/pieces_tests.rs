@@ -25,7 +25,7 @@ async fn read(
     for bytes in file.chunks(cut) {
         pieces.write(Bytes::copy_from_slice(bytes)).await.unwrap();
     }
-    pieces.finish().await.unwrap()
+    pieces.finish().await.unwrap().map(|content| content.rows)
 }
 
 fn digest(rows: &[&str]) -> RowDigest {

@@ -41,7 +41,7 @@ pub(super) async fn read<R: ObjectReader>(
     let held = read_all(files, tables, jobs).await?;
     let digests = held.into_iter().map(|(_, held)| match held {
         Held::Rows(rows) => Some(rows),
-        Held::Nothing | Held::Bytes(_) => None,
+        Held::Nothing | Held::Bytes(_) | Held::Archive(_) => None,
     });
     let tables: Vec<_> = plan.tables.iter().zip(digests).collect();
     if toc.is_some() {

@@ -1,0 +1,187 @@
+//! What the database that is restored into is like, and what follows for the restore.
+
+use std::collections::BTreeSet;
+
+use autodump_core::restore::RestoreOptions;
+use autodump_core::{Error, ErrorClass, Result};
+use futures_util::StreamExt as _;
+use mongodb::error::Error as DriverError;
+
+use super::select::{Choice, Chosen};
+use super::trouble::of_restore;
+use crate::engine::mongodb::connection::{Connection, command};
+use crate::engine::mongodb::inventory::documents;
+use crate::engine::mongodb::raw::Elements;
+use crate::restore::names::few;
+use crate::restore::state::Before;
+
+/// What was found in the database.
+#[derive(Debug)]
+pub(super) struct There {
+    pub(super) server_version: String,
+    pub(super) before: Before,
+    /// What is dropped before.
+    pub(super) dropped: Vec<String>,
+    /// The names of what is made or filled, for whoever has to tidy up.
+    pub(super) things: Vec<String>,
+}
+
+/// Looks at the database; an error if it is in the way of what was chosen.
+pub(super) async fn look(
+    connection: &Connection,
+    database: &str,
+    choice: &Choice,
+    options: &RestoreOptions,
+) -> Result<There> {
+    let server_version = connection.server_version().await?;
+    let names = names(connection, database).await?;
+    let is_there = |chosen: &&Chosen| names.contains(&chosen.name);
+    let there: Vec<_> = choice.chosen.iter().filter(is_there).map(|c| c.name.clone()).collect();
+    let before = if options.data_only {
+        check_collections(connection, database, &names, choice, options).await?;
+        Before::Tables { may_have_rows: options.allow_non_empty }
+    } else if names.is_empty() {
+        Before::Empty
+    } else if options.clean {
+        Before::Cleaned
+    } else if !options.allow_non_empty {
+        return Err(not_empty(database, &names));
+    } else if there.is_empty() {
+        Before::Populated
+    } else {
+        return Err(wrong(
+            format!("the database {database} has {} already", few(&there)),
+            "Drop them first (clean), restore into another database, or load documents into \
+             them as they are (data-only)",
+        ));
+    };
+    let full = |chosen: &Chosen| format!("{database}.{}", chosen.name);
+    let things = match before {
+        Before::Absent | Before::Empty => Vec::new(),
+        _ => choice.chosen.iter().map(full).collect(),
+    };
+    let dropped = if before == Before::Cleaned { there } else { Vec::new() };
+    Ok(There { server_version, before, dropped, things })
+}
+
+/// The collections and views of a database, without the server's own.
+pub(super) async fn names(connection: &Connection, database: &str) -> Result<BTreeSet<String>> {
+    let command = command(|writer| {
+        writer.int32("listCollections", 1).truth("nameOnly", true).document("cursor", |c| c)
+    })?;
+    let names = async {
+        let mut cursor = connection.cursor(database, command, None).await?;
+        let mut names = BTreeSet::new();
+        while let Some(batch) = cursor.next().await {
+            for document in documents(&batch?)? {
+                let fields = document.and_then(Elements::of).map_err(DriverError::custom)?;
+                let name = fields.flatten().find(|field| field.name == "name");
+                names.extend(name.and_then(|name| name.text().map(str::to_owned)));
+            }
+        }
+        Ok(names)
+    };
+    let names: Result<BTreeSet<String>, DriverError> = names.await;
+    let doing = format!("the collections of {database} cannot be listed");
+    let mut names = names.map_err(|error| of_restore(connection.explain(&error, &doing)))?;
+    names.retain(|name| !name.starts_with("system.") || name == "system.js");
+    Ok(names)
+}
+
+/// How many documents a collection has.
+pub(super) async fn count(connection: &Connection, database: &str, name: &str) -> Result<u64> {
+    let command = command(|writer| writer.text("count", name))?;
+    let reply = connection.run(database, command).await.map_err(|error| {
+        let doing = format!("the documents of {database}.{name} cannot be counted");
+        of_restore(connection.explain(&error, &doing))
+    })?;
+    number(&reply, "n").ok_or_else(|| {
+        Error::new(
+            ErrorClass::Engine,
+            format!("the server does not tell how many documents {database}.{name} has"),
+            "Restore into MongoDB, or what speaks its protocol",
+        )
+    })
+}
+
+/// A count of whatever type.
+pub(super) fn number(document: &bson::Document, name: &str) -> Option<u64> {
+    let value = document.get(name)?;
+    let whole = value.as_i64().or(value.as_i32().map(i64::from));
+    #[allow(clippy::cast_possible_truncation, reason = "counts are whole numbers")]
+    let whole = whole.or_else(|| value.as_f64().map(|number| number as i64));
+    whole.and_then(|number| u64::try_from(number).ok())
+}
+
+/// Where documents alone are restored: each collection has to be there, and to be empty unless the
+/// options say otherwise.
+async fn check_collections(
+    connection: &Connection,
+    database: &str,
+    names: &BTreeSet<String>,
+    choice: &Choice,
+    options: &RestoreOptions,
+) -> Result<()> {
+    let missing = choice.with_documents().filter(|chosen| !names.contains(&chosen.name));
+    let missing: Vec<_> = missing.map(|chosen| chosen.name.clone()).collect();
+    if !missing.is_empty() {
+        return Err(wrong(
+            format!("the database {database} has no {}, and documents alone are restored", few(&missing)),
+            "Leave out data-only, or make these collections first (schema-only)",
+        ));
+    }
+    if options.allow_non_empty {
+        return Ok(());
+    }
+    let mut full = Vec::new();
+    for chosen in choice.with_documents() {
+        if count(connection, database, &chosen.stored).await? > 0 {
+            full.push(chosen.name.clone());
+        }
+    }
+    if full.is_empty() {
+        return Ok(());
+    }
+    Err(wrong(
+        format!("the database {database} has documents already in {}", few(&full)),
+        "Empty them first, or add to them (allow-non-empty)",
+    ))
+}
+
+/// Drops a collection or a view; one that is not there is no error.
+pub(super) async fn drop_one(connection: &Connection, database: &str, name: &str) -> Result<()> {
+    let command = command(|writer| writer.text("drop", name))?;
+    match connection.run(database, command).await {
+        Ok(_) => Ok(()),
+        Err(error) if code(&error) == Some(26) => Ok(()),
+        Err(error) => {
+            let doing = format!("{database}.{name} cannot be dropped");
+            Err(of_restore(connection.explain(&error, &doing)))
+        }
+    }
+}
+
+/// The server's number for an error.
+pub(super) fn code(error: &DriverError) -> Option<i32> {
+    match error.kind.as_ref() {
+        mongodb::error::ErrorKind::Command(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+fn not_empty(database: &str, names: &BTreeSet<String>) -> Error {
+    let some: Vec<_> = names.iter().cloned().collect();
+    wrong(
+        format!(
+            "the database {database} is not empty: it has {} collections and views: {}",
+            some.len(),
+            few(&some)
+        ),
+        "Restore into another database, drop first what the backup has too (clean), or restore \
+         all the same (allow-non-empty)",
+    )
+}
+
+fn wrong(what: String, hint: &str) -> Error {
+    Error::new(ErrorClass::Configuration, what, hint)
+}
