@@ -1,6 +1,9 @@
 //! What the scripts prepare for tests, by the variables in which `scripts/test` hands it on.
 
 use std::path::PathBuf;
+use std::process::Command;
+
+use crate::postgres::unprivileged;
 
 /// Names what `scripts/lib/documentdb` prints.
 pub const DOCUMENTDB: &str = "AUTODUMP_TEST_DOCUMENTDB";
@@ -13,10 +16,25 @@ pub fn documentdb() -> Option<PathBuf> {
     directory(DOCUMENTDB, "no DocumentDB")
 }
 
-/// The directory with `mongodump` and `mongorestore`, or `None`, said loudly on standard error.
+/// `mongodump` and `mongorestore`, or `None`, said loudly on standard error.
 #[must_use]
-pub fn tools() -> Option<PathBuf> {
-    directory(TOOLS, "no mongodump and mongorestore")
+pub fn tools() -> Option<Tools> {
+    directory(TOOLS, "no mongodump and mongorestore").map(|directory| Tools { directory })
+}
+
+/// MongoDB's own tools.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Where the programs are.
+    pub directory: PathBuf,
+}
+
+impl Tools {
+    /// One of the programs, to be run as `nobody` where we are root, and without this process's environment.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        unprivileged(&self.directory.join(program))
+    }
 }
 
 fn directory(variable: &str, missing: &str) -> Option<PathBuf> {

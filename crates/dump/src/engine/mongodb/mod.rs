@@ -3,5 +3,9 @@
 //! ADR 8 says what they are for. No engine is made of them yet.
 
 pub mod archive;
+mod connection;
+mod extjson;
+mod inventory;
 pub mod ranges;
 pub mod raw;
+mod trouble;
