@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use autodump_dump::engine::{Engines, Postgres};
+use autodump_dump::engine::{Engines, Mongodb, Postgres};
 
 /// The engines with their programs in `postgres_bin` (colon separated; else where Debian's
 /// packages are). They check servers against the certificates in `ca_bundle`, and keep small files
@@ -12,5 +12,9 @@ pub(crate) fn installed(
     ca_bundle: impl Into<PathBuf>,
     scratch: impl Into<PathBuf>,
 ) -> Engines {
-    Engines { postgres: Postgres::new(postgres_bin, ca_bundle, scratch) }
+    let ca_bundle = ca_bundle.into();
+    Engines {
+        mongodb: Mongodb::new(ca_bundle.clone()),
+        postgres: Postgres::new(postgres_bin, ca_bundle, scratch),
+    }
 }

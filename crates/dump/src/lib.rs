@@ -18,6 +18,7 @@ pub mod output;
 pub mod part_size;
 pub mod progress;
 pub mod publish;
+mod random;
 pub mod restore;
 pub mod rows;
 pub mod run;

@@ -6,7 +6,7 @@ use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
 
-use super::{Content, Engine, Order, Postgres};
+use super::{Content, Engine, Mongodb, Order, Postgres};
 use crate::open_uploads::SharedStore;
 use crate::restore::{Backup, RestoreWork, Restored, SharedReader};
 use crate::stop::StopFlag;
@@ -18,6 +18,8 @@ use crate::verify::{Tried, VerifyWork};
 pub struct Engines {
     /// PostgreSQL.
     pub postgres: Postgres,
+    /// MongoDB.
+    pub mongodb: Mongodb,
 }
 
 impl Engines {
@@ -26,6 +28,7 @@ impl Engines {
     pub const fn of(&self, name: EngineName) -> AnyEngine<'_> {
         match name {
             EngineName::Postgres => AnyEngine::Postgres(&self.postgres),
+            EngineName::Mongodb => AnyEngine::Mongodb(&self.mongodb),
         }
     }
 
@@ -48,18 +51,22 @@ impl Engines {
 pub enum AnyEngine<'a> {
     /// PostgreSQL.
     Postgres(&'a Postgres),
+    /// MongoDB.
+    Mongodb(&'a Mongodb),
 }
 
 impl Engine for AnyEngine<'_> {
     fn name(&self) -> EngineName {
         match self {
             Self::Postgres(engine) => engine.name(),
+            Self::Mongodb(engine) => engine.name(),
         }
     }
 
     async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
         match self {
             Self::Postgres(engine) => engine.databases(access).await,
+            Self::Mongodb(engine) => engine.databases(access).await,
         }
     }
 
@@ -71,12 +78,14 @@ impl Engine for AnyEngine<'_> {
     ) -> Result<Content<S::Upload>> {
         match self {
             Self::Postgres(engine) => engine.dump(order, uploader, stop).await,
+            Self::Mongodb(engine) => engine.dump(order, uploader, stop).await,
         }
     }
 
     fn check(&self, backup: &Backup) -> Result<()> {
         match self {
             Self::Postgres(engine) => engine.check(backup),
+            Self::Mongodb(engine) => engine.check(backup),
         }
     }
 
@@ -87,6 +96,7 @@ impl Engine for AnyEngine<'_> {
     ) -> Result<Restored> {
         match self {
             Self::Postgres(engine) => engine.restore(work, stop).await,
+            Self::Mongodb(engine) => engine.restore(work, stop).await,
         }
     }
 
@@ -97,6 +107,7 @@ impl Engine for AnyEngine<'_> {
     ) -> Result<Tried> {
         match self {
             Self::Postgres(engine) => engine.verify(work, stop).await,
+            Self::Mongodb(engine) => engine.verify(work, stop).await,
         }
     }
 }
@@ -107,7 +118,10 @@ mod tests {
 
     #[test]
     fn every_engine_is_found_by_its_name_and_no_other() {
-        let engines = Engines { postgres: Postgres::new(None, "/bundle.pem", "/scratch") };
+        let engines = Engines {
+            postgres: Postgres::new(None, "/bundle.pem", "/scratch"),
+            mongodb: Mongodb::new("/bundle.pem"),
+        };
         for name in EngineName::ALL {
             assert_eq!(engines.of(name).name(), name);
             assert_eq!(engines.named(name.as_str()).unwrap().name(), name);

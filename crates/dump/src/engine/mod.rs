@@ -22,6 +22,7 @@ pub mod mongodb;
 pub mod postgres;
 
 pub use installed::{AnyEngine, Engines};
+pub use mongodb::Mongodb;
 pub use postgres::Postgres;
 
 /// What AutoDump has to know about an engine: which databases its server has, how one of them

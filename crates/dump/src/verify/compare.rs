@@ -49,12 +49,16 @@ async fn read_one<'a, R: ObjectReader>(
 
 /// In what rows are not those of the manifest.
 pub(crate) fn difference(rows: &RowDigest, expected: &Table) -> Option<String> {
-    if rows.rows != expected.rows {
-        return Some(format!("{} rows, not {}", rows.rows, expected.rows));
+    difference_of(rows, expected.rows, &expected.hash)
+}
+
+/// The same for so many rows with this hash.
+pub(crate) fn difference_of(rows: &RowDigest, expected: u64, hash: &str) -> Option<String> {
+    if rows.rows != expected {
+        return Some(format!("{} rows, not {expected}", rows.rows));
     }
-    let hash = rows.hex();
-    (hash != expected.hash)
-        .then(|| format!("{} rows with the hash {hash}, not {}", rows.rows, expected.hash))
+    let found = rows.hex();
+    (found != hash).then(|| format!("{expected} rows with the hash {found}, not {hash}"))
 }
 
 /// A name for people.

@@ -116,7 +116,16 @@ impl Pieces {
     /// last one takes all that comes.
     pub(crate) fn new(room: Room, holds: Holds, lengths: impl IntoIterator<Item = u64>) -> Self {
         let lengths: VecDeque<_> = lengths.into_iter().filter(|length| *length > 0).collect();
-        Self { room, holds, lengths, left: 0, offset: 0, input: None, begun: 0, tasks: JoinSet::new() }
+        Self {
+            room,
+            holds,
+            lengths,
+            left: 0,
+            offset: 0,
+            input: None,
+            begun: 0,
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Takes the next bytes of the file. Waits until there is room for them.

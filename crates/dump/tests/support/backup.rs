@@ -10,7 +10,7 @@ use autodump_core::ports::{DatabaseAccess, ObjectLocation};
 use autodump_core::testing::MemoryStore;
 use autodump_core::verification::Level;
 use autodump_core::{Result, layout};
-use autodump_dump::engine::{Engines, Postgres};
+use autodump_dump::engine::{Engines, Mongodb, Postgres};
 use autodump_dump::open_uploads::SharedStore;
 use autodump_dump::restore::SharedReader;
 use autodump_dump::run::{DumpJob, Settings, run};
@@ -68,7 +68,7 @@ pub(crate) fn engine_in(clients: &Path) -> Postgres {
 
 /// All engines, with this one.
 pub(crate) fn engines(postgres: &Postgres) -> Engines {
-    Engines { postgres: postgres.clone() }
+    Engines { postgres: postgres.clone(), mongodb: Mongodb::new("/nowhere/bundle.pem") }
 }
 
 /// A dump of the database `shop`, unless something is changed before it runs.

@@ -84,7 +84,8 @@ impl Definition {
     /// Not the index of `_id`, and not that which is the collection itself.
     fn made(&self) -> impl Iterator<Item = &Document> {
         let is_own = |index: &&Document| {
-            index.get_str("name") == Ok(OF_ID) || index.get_bool("clustered").unwrap_or(false)
+            index.get_str("name").is_ok_and(|name| name == OF_ID)
+                || index.get_bool("clustered").unwrap_or(false)
         };
         self.indexes.iter().filter(move |index| !is_own(index))
     }

@@ -77,9 +77,14 @@ fn what_has_no_indexes_needs_no_command() {
 
 #[test]
 fn what_is_not_understood_is_damage() {
-    for metadata in
-        ["{", "[]", r#"{"options":1}"#, r#"{"indexes":{}}"#, r#"{"indexes":[1]}"#, r#"{"a":{"$oid":"x"}}"#]
-    {
+    for metadata in [
+        "{",
+        "[]",
+        r#"{"options":1}"#,
+        r#"{"indexes":{}}"#,
+        r#"{"indexes":[1]}"#,
+        r#"{"a":{"$oid":"x"}}"#,
+    ] {
         let error = definition(metadata).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Verification, "{metadata}");
         assert!(error.what().starts_with("the definition of shop.a is damaged: "), "{error}");

@@ -116,9 +116,10 @@ fn objects(stored: &Stored<'_>, pieces: &[Piece], seen: &[Seen]) -> Result<()> {
     for (piece, seen) in pieces.iter().zip(seen) {
         for (part, (crc, length)) in piece.parts.iter().zip(&seen.parts) {
             let (sum, bytes) = &mut sums[part.object];
-            *sum = Some(sum.map_or(*crc, |sum| {
-                checksum_combine(CrcAlgorithm::Crc64Nvme, sum, *crc, *length)
-            }));
+            *sum =
+                Some(sum.map_or(*crc, |sum| {
+                    checksum_combine(CrcAlgorithm::Crc64Nvme, sum, *crc, *length)
+                }));
             *bytes += length;
         }
     }

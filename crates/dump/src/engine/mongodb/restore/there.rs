@@ -126,7 +126,10 @@ async fn check_collections(
     let missing: Vec<_> = missing.map(|chosen| chosen.name.clone()).collect();
     if !missing.is_empty() {
         return Err(wrong(
-            format!("the database {database} has no {}, and documents alone are restored", few(&missing)),
+            format!(
+                "the database {database} has no {}, and documents alone are restored",
+                few(&missing)
+            ),
             "Leave out data-only, or make these collections first (schema-only)",
         ));
     }

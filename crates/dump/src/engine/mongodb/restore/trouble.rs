@@ -55,7 +55,8 @@ impl Refusal {
 /// What the server says to an insert: how many documents it took, and why it did not take others.
 pub(super) fn taken(reply: &Document) -> (u64, Vec<Refusal>) {
     let errors = reply.get_array("writeErrors").into_iter().flatten();
-    let mut refusals: Vec<_> = errors.filter_map(|error| error.as_document()).map(refusal).collect();
+    let mut refusals: Vec<_> =
+        errors.filter_map(|error| error.as_document()).map(refusal).collect();
     // The documents are there, on one member alone.
     if let Ok(error) = reply.get_document("writeConcernError") {
         refusals.push(refusal(error));
@@ -100,9 +101,10 @@ mod tests {
     #[test]
     fn only_the_same_document_is_there_already() {
         let refused = |message: &str| refusal(&doc! { "code": 11_000, "errmsg": message });
-        for index in ["E11000 duplicate key error collection: a.b index: _id_ dup key: { _id: 1 }",
-            "Duplicate key violation on the requested collection: Index '_id_'"]
-        {
+        for index in [
+            "E11000 duplicate key error collection: a.b index: _id_ dup key: { _id: 1 }",
+            "Duplicate key violation on the requested collection: Index '_id_'",
+        ] {
             assert!(refused(index).is_there_already(), "{index}");
         }
         for index in ["x_1", "user_id_1", "user_id_"] {

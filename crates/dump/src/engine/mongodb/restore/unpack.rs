@@ -95,8 +95,7 @@ fn unpack(order: &Order, mut input: Receiver<Input>, output: &Sender<Batch>) -> 
         }
     }
     decoder.finish().map_err(|error| located(&error, &scanner))?;
-    let (mut cutter, collections) =
-        scanner.finish_piece().map_err(|damage| damaged(&damage))?;
+    let (mut cutter, collections) = scanner.finish_piece().map_err(|damage| damaged(&damage))?;
     cutter.flush();
     send(&mut cutter.ready, output)?;
     Ok(Seen { digests: cutter.digests, collections, parts })

@@ -8,13 +8,14 @@ use autodump_core::options::ReadPreference;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::{Error, ErrorClass, Result};
 
+use super::definition::Definition;
 use super::load::{Goal, Loader, Parts};
 use super::pieces::{Piece, compared};
 use super::select::{Choice, Chosen, check, choose};
 use super::there::{There, code, count, drop_one, look};
 use super::trouble::of_restore;
 use super::unpack::Order;
-use crate::engine::mongodb::archive::Known;
+use crate::engine::mongodb::archive::{Collection, Known};
 use crate::engine::mongodb::connection::{Connection, Gate};
 use crate::engine::mongodb::stored::Stored;
 use crate::restore::names::few;
@@ -40,6 +41,25 @@ pub(in super::super) struct Found<'a> {
     there: There,
     pub(in super::super) plan: Plan,
     connection: Arc<Connection>,
+}
+
+impl Found<'_> {
+    /// Where documents are: the numbers of their collections in the prelude, and the names.
+    pub(in super::super) fn stored_names(&self) -> Vec<(usize, String)> {
+        let chosen = self.choice.with_documents();
+        chosen.map(|chosen| (chosen.number, chosen.stored.clone())).collect()
+    }
+
+    /// What is made, by names, each with the names of its indexes.
+    pub(in super::super) fn index_names(&self) -> Vec<(String, Vec<String>)> {
+        let indexes = |chosen: &Chosen| (chosen.name.clone(), chosen.definition.index_names());
+        self.choice.chosen.iter().map(indexes).collect()
+    }
+}
+
+/// The names of a collection's indexes, without that of `_id`.
+pub(in super::super) fn indexes_of(collection: &Collection) -> Result<Vec<String>> {
+    Ok(Definition::of(collection)?.index_names())
 }
 
 /// What was filled.
@@ -125,7 +145,8 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
 
     fn phases(&self, there: &There, choice: &Choice) -> Vec<Phase> {
         let options = self.restore.options;
-        let defines = |chosen: &Chosen| chosen.is_view || !chosen.definition.index_names().is_empty();
+        let defines =
+            |chosen: &Chosen| chosen.is_view || !chosen.definition.index_names().is_empty();
         [
             (Phase::Clean, !there.dropped.is_empty()),
             (Phase::PreData, !options.data_only),
@@ -248,12 +269,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
     }
 
     /// Counts the documents of a collection that was filled.
-    async fn filled(
-        &self,
-        found: &Found<'_>,
-        chosen: &Chosen,
-        digest: RowDigest,
-    ) -> Result<u64> {
+    async fn filled(&self, found: &Found<'_>, chosen: &Chosen, digest: RowDigest) -> Result<u64> {
         let (database, name) = (&found.plan.database, &chosen.name);
         let there = count(&found.connection, database, &chosen.stored).await?;
         let is_alone = found.there.before != Before::Tables { may_have_rows: true };
@@ -282,7 +298,8 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
             let Some(command) = chosen.definition.create_indexes(&chosen.name)? else { continue };
             if let Err(error) = found.connection.run(database, command).await {
                 let names = few(&chosen.definition.index_names());
-                let doing = format!("the indexes of {database}.{} cannot be made ({names})", chosen.name);
+                let doing =
+                    format!("the indexes of {database}.{} cannot be made ({names})", chosen.name);
                 return Err(without_values(&found.connection.explain(&error, &doing)));
             }
         }

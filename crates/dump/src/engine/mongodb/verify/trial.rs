@@ -13,8 +13,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::engine::mongodb::connection::{Connection, Gate, command};
 use crate::engine::mongodb::inventory::{collections, documents};
-use crate::engine::mongodb::restore::work::{Found, Work};
+use crate::engine::mongodb::restore::work::{Found, Work, indexes_of};
 use crate::output::interrupted;
+use crate::random::random;
 use crate::restore::state::State;
 use crate::restore::{Event, RestoreWork, SharedReader, Watcher};
 use crate::rows::RowDigest;
@@ -58,9 +59,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Trial<'a, R, A> {
         server: &Arc<A>,
         digests: &'a [RowDigest],
     ) -> Result<Self> {
-        let mut random = [0; 4];
-        getrandom(&mut random)?;
-        let database = format!("autodump_verify_{}", hex::encode(random));
+        let database = format!("autodump_verify_{}", random(4)?);
         let access = Arc::new(Within { server: Arc::clone(server), database });
         Ok(Self { ca_bundle, work, access, digests })
     }
@@ -88,8 +87,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Trial<'a, R, A> {
         let found = self.work.files.found;
         found.tell(Progress::Phase(Phase::Restore));
         let (state, watcher) = (State::default(), Arc::new(Quiet) as Arc<dyn Watcher>);
-        let options =
-            RestoreOptions { jobs: Some(self.work.jobs), ..RestoreOptions::default() };
+        let options = RestoreOptions { jobs: Some(self.work.jobs), ..RestoreOptions::default() };
         let restore = RestoreWork {
             backup: self.work.files.backup,
             reader: self.work.files.reader,
@@ -115,11 +113,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Trial<'a, R, A> {
         }
     }
 
-    async fn compared(
-        &self,
-        work: &Work<'_, R, Within<A>>,
-        found: &Found<'_>,
-    ) -> Result<()> {
+    async fn compared(&self, work: &Work<'_, R, Within<A>>, found: &Found<'_>) -> Result<()> {
         work.documents(found).await?;
         self.work.files.found.tell(Progress::Phase(Phase::Compare));
         // Indexes that let documents expire come later.
@@ -161,7 +155,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Trial<'a, R, A> {
 
     /// Everything has to be there, with every index.
     async fn definitions(&self, connection: &Connection, found: &Found<'_>) -> Result<()> {
-        let expected = found.index_names()?;
+        let expected = found.index_names();
         if expected.is_empty() {
             return Ok(());
         }
@@ -171,7 +165,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Trial<'a, R, A> {
                 self.work.files.found.problem(format!("{name} is not there after the restore"));
                 continue;
             };
-            let made: BTreeSet<_> = Found::indexes_of(&one.definition)?.into_iter().collect();
+            let made: BTreeSet<_> = indexes_of(&one.definition)?.into_iter().collect();
             for index in indexes.iter().filter(|index| !made.contains(*index)) {
                 let what = format!("the index {index} of {name} is not there after the restore");
                 self.work.files.found.problem(what);
@@ -204,22 +198,12 @@ async fn read(connection: &Connection, database: &str, name: &str) -> Result<Row
     while let Some(batch) = cursor.next().await {
         for document in documents(&batch.map_err(explain)?).map_err(explain)? {
             let document = document.map_err(|error| {
-                unverified(format!("the server gives a document of {name} that is malformed: {error}"))
+                unverified(format!(
+                    "the server gives a document of {name} that is malformed: {error}"
+                ))
             })?;
             digest.add(document);
         }
     }
     Ok(digest)
-}
-
-fn getrandom(bytes: &mut [u8]) -> Result<()> {
-    let got = rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty());
-    if got == Ok(bytes.len()) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorClass::Internal,
-        "the system gives no random numbers",
-        "Run on Linux with getrandom",
-    ))
 }

@@ -12,7 +12,6 @@ use tokio::time::sleep;
 use super::extensions::make_extensions;
 use super::needs::Needs;
 use super::privileges;
-use super::programs::random;
 use super::readable::session;
 use super::server::Server;
 use crate::engine::Postgres;
@@ -21,6 +20,7 @@ use crate::engine::postgres::sql::{identifier, literal};
 use crate::engine::postgres::toc::Toc;
 use crate::engine::postgres::version::major;
 use crate::engine::postgres::wire::{Failure, Session};
+use crate::random::random;
 
 /// How often a database is tried to be dropped to which somebody is still connected.
 const DROPS: u32 = 20;

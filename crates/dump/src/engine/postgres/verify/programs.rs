@@ -1,7 +1,7 @@
 //! The programs of a server, and as whom they run.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -155,21 +155,10 @@ impl User {
     }
 }
 
-/// That many random bytes as hexadecimal digits.
-pub(super) fn random(bytes: usize) -> Result<String> {
-    let mut buffer = vec![0; bytes];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut buffer)).map_err(
-        |error| {
-            let what = format!("there is no randomness: {error}");
-            Error::new(ErrorClass::Internal, what, "Run on Linux with /dev/urandom")
-        },
-    )?;
-    Ok(hex::encode(buffer))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::random;
 
     #[test]
     fn versions_and_accounts_are_read() {

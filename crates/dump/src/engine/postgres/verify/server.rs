@@ -20,8 +20,9 @@ use tokio::process::{Child, ChildStderr};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::programs::{Programs, User, random};
+use super::programs::{Programs, User};
 use crate::output::interrupted;
+use crate::random::random;
 use crate::stop::StopFlag;
 use crate::verify::{UNVERIFIED, unverified};
 
