@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 mod backup;
 mod cancel;
+mod mongodb_url;
 mod place;
 mod restore;
 mod restore_database;

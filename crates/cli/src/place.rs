@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use autodump_dump::engine::{Engines, Postgres};
+use autodump_dump::engine::{Engines, Mongodb, Postgres};
 use clap::Args;
 
 /// The certificates of RDS, where AutoDump's image has them.
@@ -32,6 +32,9 @@ impl Place {
         let usual = if Path::new(OF_RDS).is_file() { OF_RDS } else { OF_SYSTEM };
         let ca_bundle = self.ca_bundle.clone().unwrap_or_else(|| usual.into());
         let scratch = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
-        Engines { postgres: Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch) }
+        Engines {
+            mongodb: Mongodb::new(ca_bundle.clone()),
+            postgres: Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch),
+        }
     }
 }

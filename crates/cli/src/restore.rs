@@ -27,7 +27,8 @@ pub(crate) struct Arguments {
     #[arg(value_parser = backup::manifest)]
     manifest: ObjectLocation,
     /// Of a database: a secret's ARN or name, or postgres://USER@HOST:PORT/DATABASE?sslmode=…
-    /// with the password in PGPASSWORD. Of a table: its name or ARN, else the name that it had.
+    /// with the password in PGPASSWORD, or mongodb://USER@HOST:PORT/DATABASE?authSource=… with
+    /// the password in MONGODB_PASSWORD. Of a table: its name or ARN, else the name that it had.
     #[arg(long, value_name = "SECRET|URL|TABLE")]
     to: Option<String>,
     /// Look at backup and target, say what would be done, and do nothing.

@@ -26,9 +26,14 @@ pub(crate) struct DatabaseArguments {
     /// Connections that load rows at once, 1 to 64; else twice the processors, at most 16.
     #[arg(long, value_name = "N")]
     jobs: Option<u16>,
-    /// Only this table, with what belongs to it and what it needs; patterns as in psql. May be
-    /// repeated.
-    #[arg(long = "table", value_name = "PATTERN", value_parser = Pattern::table)]
+    /// Only this table, with what belongs to it and what it needs, patterns as in psql; or this
+    /// collection, whose name stands as it is. May be repeated.
+    #[arg(
+        long = "table",
+        visible_alias = "collection",
+        value_name = "PATTERN",
+        value_parser = Pattern::table
+    )]
     tables: Vec<Pattern>,
     /// Only what is in this schema. May be repeated.
     #[arg(long = "schema", value_name = "PATTERN", value_parser = Pattern::schema)]

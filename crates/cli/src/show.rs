@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "results go to standard output")]
 
 use autodump_core::Error;
+use autodump_core::secret::EngineName;
 use autodump_core::verification::Verification;
 use autodump_dump::cancel::Cancelled;
 use autodump_dump::restore::{Event, Phase, Plan, PlannedTable, Restored, Watcher};
@@ -71,15 +72,27 @@ fn words(phase: Phase) -> &'static str {
     }
 }
 
+/// How an engine speaks of rows and tables.
+const fn things(plan: &Plan) -> (&'static str, &'static str) {
+    match plan.engine {
+        EngineName::Postgres => ("rows", "tables"),
+        EngineName::Mongodb => ("documents", "collections"),
+    }
+}
+
 fn summary(plan: &Plan) -> String {
+    let (of_mongodb, (filling, things)) = (plan.engine == EngineName::Mongodb, things(plan));
     format!(
-        "into {} on {} (PostgreSQL {}) by {}, {} connections: rows of {} tables, {} compressed",
+        "into {} on {} ({} {}) by {}, {} connections: {} of {} {}, {} compressed",
         plan.database,
         plan.host,
+        if of_mongodb { "MongoDB" } else { "PostgreSQL" },
         plan.server_version,
         plan.client,
         plan.jobs,
+        filling,
         plan.tables.len(),
+        things,
         megabytes(plan.bytes)
     )
 }
@@ -90,6 +103,8 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
         print(&json!({ "event": "restored", "result": restored }));
         return;
     }
+    let (filling, things) = things(&restored.plan);
+    let of_mongodb = restored.plan.engine == EngineName::Mongodb;
     if restored.dry_run {
         println!("Nothing was changed. This would be done:");
         for phase in &restored.plan.phases {
@@ -101,17 +116,21 @@ pub(crate) fn restored(restored: &Restored, json: bool) {
             }
         }
         for PlannedTable { schema, name, bytes, rows } in &restored.plan.tables {
-            let rows = rows.map_or_else(String::new, |rows| format!("{rows} rows, "));
-            println!("    {schema}.{name}: {rows}{}", megabytes(*bytes));
+            let rows = rows.map(|rows| format!("{rows} {filling}"));
+            // Collections share their objects.
+            let bytes = (*bytes > 0 || !of_mongodb).then(|| megabytes(*bytes));
+            let all: Vec<_> = rows.into_iter().chain(bytes).collect();
+            println!("    {schema}.{name}: {}", all.join(", "));
         }
         return;
     }
     println!(
-        "Restored: {} rows in {} tables of database {}, {} read. ANALYZE it before it is used.",
+        "Restored: {} {filling} in {} {things} of database {}, {} read.{}",
         restored.rows,
         restored.tables,
         restored.plan.database,
-        megabytes(restored.bytes)
+        megabytes(restored.bytes),
+        if of_mongodb { "" } else { " ANALYZE it before it is used." }
     );
 }
 

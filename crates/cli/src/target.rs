@@ -1,5 +1,5 @@
 //! The database that is restored into, as it is written on the command line: a secret, or a URL
-//! as libpq has them, but without a password.
+//! as libpq or MongoDB have them, but without a password.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,12 @@ use std::str::FromStr;
 use autodump_aws::database::Access;
 use autodump_core::options::DumpOptions;
 use autodump_core::ports::DatabaseAccess;
+use autodump_core::secret::uri::MongoUri;
 use autodump_core::secret::{Authentication, EngineName, Hidden, SecretValue, SslMode};
 use autodump_core::{Error, ErrorClass, Result};
 use percent_encoding::percent_decode_str;
+
+use crate::mongodb_url;
 
 const PORT: u16 = 5432;
 const MODES: [SslMode; 5] =
@@ -22,6 +25,8 @@ pub(crate) enum Target {
     Secret(String),
     /// A database; the password is not known yet.
     Url(Box<Url>),
+    /// One of MongoDB, likewise.
+    Mongodb(Box<MongoUri>),
 }
 
 /// The parts of a URL.
@@ -40,6 +45,7 @@ impl fmt::Debug for Target {
         match self {
             Self::Secret(id) => f.debug_tuple("Secret").field(id).finish(),
             Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
+            Self::Mongodb(uri) => f.debug_tuple("Mongodb").field(&uri.shown()).finish(),
         }
     }
 }
@@ -52,8 +58,13 @@ impl FromStr for Target {
         if let Some(rest) = rest {
             return Ok(Self::Url(Box::new(url(rest)?)));
         }
+        if let Some(uri) = mongodb_url::read(text) {
+            return Ok(Self::Mongodb(Box::new(uri?)));
+        }
         if text.trim().is_empty() || text.contains("://") {
-            return Err("name a secret, or write postgres://USER@HOST:PORT/DATABASE".to_owned());
+            return Err("name a secret, or write postgres://USER@HOST:PORT/DATABASE or \
+                        mongodb://USER@HOST:PORT/DATABASE"
+                .to_owned());
         }
         Ok(Self::Secret(text.to_owned()))
     }
@@ -159,13 +170,17 @@ impl Target {
     }
 
     /// How it is reached: by what `by_secret` makes of a secret's id, or by the URL and
-    /// `PGPASSWORD`.
+    /// `PGPASSWORD` or `MONGODB_PASSWORD`.
     pub(crate) fn reached(self, by_secret: impl FnOnce(String) -> Access) -> Result<Reached> {
         match self {
             Self::Secret(id) => Ok(Reached::Secret(Box::new(by_secret(id)))),
             Self::Url(url) => {
                 let password = std::env::var("PGPASSWORD").ok();
                 Ok(Reached::Fixed(Box::new(url.value(password)?)))
+            }
+            Self::Mongodb(uri) => {
+                let password = std::env::var(mongodb_url::PASSWORD).ok();
+                Ok(Reached::Fixed(Box::new(mongodb_url::value(*uri, password)?)))
             }
         }
     }
@@ -207,6 +222,7 @@ mod tests {
         match text.parse()? {
             Target::Url(url) => Ok(*url),
             Target::Secret(id) => Err(format!("secret {id}")),
+            Target::Mongodb(uri) => Err(uri.shown()),
         }
     }
 
@@ -222,6 +238,12 @@ mod tests {
         assert_eq!((url.host.as_str(), url.port, url.sslmode), ("::1", 5432, SslMode::VerifyFull));
         let url = read("postgresql://u@[::1]:6000/d").unwrap();
         assert_eq!((url.host.as_str(), url.port), ("::1", 6000));
+    }
+
+    #[test]
+    fn urls_of_mongodb_are_told_from_others() {
+        assert_eq!(read("mongodb://u@h/d").unwrap_err(), "mongodb://h:27017/d");
+        assert_eq!(read("mongodb+srv://u@h.example/d").unwrap_err(), "mongodb+srv://h.example/d");
     }
 
     #[test]

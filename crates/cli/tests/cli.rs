@@ -295,6 +295,8 @@ fn a_wrong_command_line_is_one_of_configuration() {
         (&["restore", MANIFEST, "--to", "postgres://u:geheim@h/d"], "PGPASSWORD"),
         (&["restore", MANIFEST, "--to", "postgres://u@[::1]5433/d"], "after the ]"),
         (&["restore", MANIFEST, "--to", "postgres://u@h:0/d"], "port in the URL is 0"),
+        (&["restore", MANIFEST, "--to", "mongodb://u:geheim@h/d"], "MONGODB_PASSWORD"),
+        (&["restore", MANIFEST, "--to", "mongodb://u@h"], "the URL has no database"),
         (&["restore", MANIFEST, "--to", "postgres://u@h1,h2/d"], "several hosts"),
         (&["restore", MANIFEST, "--to", "x", "--table", "a.b.c"], "more than one dot"),
         (

@@ -101,6 +101,9 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
+    /// The engine, which the one who reads it knows by the backup.
+    #[serde(skip)]
+    pub engine: EngineName,
     /// The host of the database that is restored into.
     pub host: String,
     /// The database that is restored into.

@@ -50,8 +50,12 @@ async fn rows_are_the_same_however_a_file_is_cut() {
         let expected = Ok(digest(&["d", "c", "b", "a"]));
         for cut in [1, 7, file.len()] {
             let holds = Holds::Rows(algorithm);
-            assert_eq!(read(holds, &lengths, &file, cut).await, expected, "{compression} {cut}");
-            assert_eq!(read(holds, &[], &file, cut).await, expected, "{compression} {cut}");
+            assert_eq!(
+                read(holds.clone(), &lengths, &file, cut).await,
+                expected,
+                "{compression} {cut}"
+            );
+            assert_eq!(read(holds.clone(), &[], &file, cut).await, expected, "{compression} {cut}");
         }
         assert_eq!(read(Holds::Bytes(algorithm), &[], &file, 3).await, Ok(digest(&[])));
     }
@@ -79,17 +83,17 @@ async fn what_is_wrong_is_said_with_its_place() {
         (vec![], file[..file.len() - 1].to_vec(), "ends within a frame"),
         (vec![], Vec::new(), "the end marker is missing"),
     ] {
-        let wrong = read(holds, &lengths, &file, 5).await.unwrap_err();
+        let wrong = read(holds.clone(), &lengths, &file, 5).await.unwrap_err();
         assert!(wrong.contains(says), "{lengths:?}: {wrong}");
     }
     let cut_row = compressed("gzip:1", &["a\nb", "\n\\.\n"]);
     let lengths: Vec<_> = cut_row.iter().map(Vec::len).collect();
-    let wrong = read(holds, &lengths, &cut_row.concat(), 5).await.unwrap_err();
+    let wrong = read(holds.clone(), &lengths, &cut_row.concat(), 5).await.unwrap_err();
     assert_eq!(wrong, "the piece ends within a row");
 
     let mut flipped = file.clone();
     flipped[first + second - 5] ^= 1;
-    let wrong = read(holds, &[first, second, last], &flipped, 5).await.unwrap_err();
+    let wrong = read(holds.clone(), &[first, second, last], &flipped, 5).await.unwrap_err();
     assert!(wrong.starts_with(&format!("in the piece from byte {first}: gzip data")), "{wrong}");
 }
 

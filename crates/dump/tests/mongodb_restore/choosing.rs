@@ -32,7 +32,10 @@ async fn a_database_that_is_not_empty_is_refused_unless_told_otherwise() {
 
     let planned = target.restore(&made, "shop", json!({ "clean": true, "dryRun": true })).await;
     let planned = planned.unwrap();
-    assert_eq!((planned.dry_run, planned.rows, planned.plan.dropped), (true, 0, vec!["shop.a".to_owned()]));
+    assert_eq!(
+        (planned.dry_run, planned.rows, planned.plan.dropped),
+        (true, 0, vec!["shop.a".to_owned()])
+    );
     assert_eq!(target.documents("shop").await, before);
 
     target.restore(&made, "shop", json!({ "clean": true })).await.unwrap();
@@ -57,7 +60,7 @@ async fn definitions_alone_and_then_documents_alone_are_everything() {
     assert_eq!((found.len(), found.values().map(Vec::len).sum::<usize>()), (5, 0));
     assert_eq!(target.indexes("shop", "orders.2026").await.len(), 3);
     let restored = target.restore(&made, "shop", json!({ "dataOnly": true })).await.unwrap();
-    assert_eq!(restored.rows, 4008);
+    assert_eq!(restored.rows, 4007);
     assert!(restored.warnings[0].contains("a view"), "{:?}", restored.warnings);
     assert!(target.documents("shop").await == documents(&contents));
 }
@@ -69,7 +72,7 @@ async fn a_selection_is_all_that_is_restored() {
     let made = Made::new(&contents);
     let options = json!({ "tables": ["orders.*", "\"odd/Ünd name\""], "create": true });
     let restored = target.restore(&made, "some", options).await.unwrap();
-    assert_eq!((restored.tables, restored.rows), (2, 4003));
+    assert_eq!((restored.tables, restored.rows), (2, 4002));
     assert!(restored.warnings[0].contains("create changes nothing"), "{:?}", restored.warnings);
     let mut expected = documents(&contents);
     expected.retain(|name, _| name.starts_with('o'));

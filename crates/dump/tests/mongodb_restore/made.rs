@@ -39,7 +39,8 @@ pub(crate) fn of_kind(name: &str, kind: &str, metadata: &str, documents: &[Docum
 
 /// A plain collection.
 pub(crate) fn plain(name: &str, documents: &[Document]) -> Content {
-    let id = r#"{"indexes":[{"v":{"$numberInt":"2"},"key":{"_id":{"$numberInt":"1"}},"name":"_id_"}]}"#;
+    let id =
+        r#"{"indexes":[{"v":{"$numberInt":"2"},"key":{"_id":{"$numberInt":"1"}},"name":"_id_"}]}"#;
     of_kind(name, "collection", id, documents)
 }
 
@@ -126,14 +127,6 @@ impl Made {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let key = &self.manifest.objects[0].key;
         self.store.object("backups", key).unwrap().content.to_vec()
-    }
-
-    /// The manifest says of the object what these bytes are.
-    pub(crate) fn with_bytes(mut self, bytes: &[u8]) -> Self {
-        let before = self.manifest.objects[0].clone();
-        self.manifest.objects[0] = Object { segments: before.segments, ..object(&before.key, bytes) };
-        self.put(bytes);
-        self
     }
 
     /// Where the manifest is.

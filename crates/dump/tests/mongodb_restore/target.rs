@@ -76,9 +76,10 @@ impl Target {
         let listed: Vec<_> =
             database.list_collections().await.unwrap().try_collect().await.unwrap();
         let mut all = Documents::new();
-        for one in listed.into_iter().filter(|one| {
-            !matches!(one.collection_type, mongodb::results::CollectionType::View)
-        }) {
+        for one in listed
+            .into_iter()
+            .filter(|one| !matches!(one.collection_type, mongodb::results::CollectionType::View))
+        {
             let collection = database.collection::<RawDocumentBuf>(&one.name);
             let cursor = collection.find(doc! {}).await.unwrap();
             let found: Vec<_> = cursor.try_collect().await.unwrap();

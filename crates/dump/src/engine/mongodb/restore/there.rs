@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
+use bson::{Bson, RawDocumentBuf, doc};
 use futures_util::StreamExt as _;
 use mongodb::error::Error as DriverError;
 
@@ -88,14 +89,26 @@ pub(super) async fn names(connection: &Connection, database: &str) -> Result<BTr
     Ok(names)
 }
 
-/// How many documents a collection has.
+/// How many documents a collection has, counted one by one: some servers answer the command
+/// `count` by an estimate.
 pub(super) async fn count(connection: &Connection, database: &str, name: &str) -> Result<u64> {
-    let command = command(|writer| writer.text("count", name))?;
+    let command = doc! { "aggregate": name, "pipeline": [{ "$count": "n" }], "cursor": {} };
+    let command = RawDocumentBuf::try_from(&command).map_err(|error| {
+        let what = format!("a command is no BSON: {error}");
+        Error::new(ErrorClass::Internal, what, "Report this: it is a fault of AutoDump")
+    })?;
     let reply = connection.run(database, command).await.map_err(|error| {
         let doing = format!("the documents of {database}.{name} cannot be counted");
         of_restore(connection.explain(&error, &doing))
     })?;
-    number(&reply, "n").ok_or_else(|| {
+    let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
+    let counted = batch.map(|batch| batch.first().and_then(Bson::as_document));
+    match counted {
+        Ok(None) => Some(0),
+        Ok(Some(counted)) => number(counted, "n"),
+        Err(_) => None,
+    }
+    .ok_or_else(|| {
         Error::new(
             ErrorClass::Engine,
             format!("the server does not tell how many documents {database}.{name} has"),

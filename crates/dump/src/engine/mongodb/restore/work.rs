@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use autodump_core::options::ReadPreference;
 use autodump_core::ports::DatabaseAccess;
+use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
 
 use super::definition::Definition;
@@ -106,6 +107,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         let connection = self.gate(jobs).enter(None).await?;
         let there = look(&connection, &database, &choice, options).await?;
         let plan = Plan {
+            engine: EngineName::Mongodb,
             host: secret.host,
             server_version: there.server_version.clone(),
             client: format!("autodump {}", env!("CARGO_PKG_VERSION")),

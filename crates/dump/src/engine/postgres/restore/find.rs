@@ -5,6 +5,7 @@ use std::path::Path;
 
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::restore::RestoreOptions;
+use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
 use tempfile::TempDir;
 
@@ -61,6 +62,7 @@ pub(super) async fn find<'a, R: SharedReader, A: DatabaseAccess>(
     }
     remarks.extend(older(backup, &contents, &there));
     let plan = Plan {
+        engine: EngineName::Postgres,
         host: secret.host,
         database: secret.database,
         server_version: there.server.version.clone(),
