@@ -76,7 +76,7 @@ async fn patterns_are_those_of_collections() {
     }
     let choice = choose(&backup, &prelude, &options(json!({ "dataOnly": true }))).unwrap();
     assert_eq!(names(&choice), ["orders.2026", "Log", "heat"]);
-    assert!(choice.remarks[0].contains("second, third"), "{:?}", choice.remarks);
+    assert!(choice.remarks[0].contains("third, second"), "{:?}", choice.remarks);
 }
 
 #[tokio::test]
