@@ -17,6 +17,7 @@ use crate::uploader::Uploader;
 pub mod mongodb;
 pub mod postgres;
 
+pub use mongodb::Mongodb;
 pub use postgres::Postgres;
 
 /// What AutoDump has to know about an engine: which databases its server has, and how one of

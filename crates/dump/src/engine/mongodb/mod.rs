@@ -1,11 +1,96 @@
-//! MongoDB, and what speaks its protocol: the parts that touch neither network nor disk.
+//! MongoDB, and what speaks its protocol, dumped into the archive of `mongodump` by a writer of
+//! our own: over several connections, and by ranges within collections. ADR 8 says why.
 //!
-//! ADR 8 says what they are for. No engine is made of them yet.
+//! `mongorestore --archive` reads it, and so does everything here that does not know who wrote
+//! it.
 
 pub mod archive;
-mod connection;
+mod batches;
+pub(crate) mod connection;
+mod dumping;
 mod extjson;
-mod inventory;
+pub(crate) mod inventory;
+mod lane;
+mod order;
+mod plan;
+mod queue;
 pub mod ranges;
 pub mod raw;
-mod trouble;
+mod reader;
+mod restore_commands;
+pub(crate) mod trouble;
+mod writing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::manifest::MethodKind;
+use autodump_core::options::DumpOptions;
+use autodump_core::ports::DatabaseAccess;
+use autodump_core::secret::EngineName;
+use autodump_core::{Error, ErrorClass, Result};
+
+use self::dumping::Dump;
+use super::{Content, Engine, Order};
+use crate::open_uploads::SharedStore;
+use crate::stop::StopFlag;
+use crate::uploader::Uploader;
+
+/// The engine.
+#[derive(Debug, Clone)]
+pub struct Mongodb {
+    ca_bundle: PathBuf,
+}
+
+impl Mongodb {
+    /// `ca_bundle` is the file of certificates that servers are checked against unless the secret
+    /// brings its own, or has a `mongodb+srv` URI.
+    #[must_use]
+    pub fn new(ca_bundle: impl Into<PathBuf>) -> Self {
+        Self { ca_bundle: ca_bundle.into() }
+    }
+}
+
+impl Engine for Mongodb {
+    fn name(&self) -> &'static str {
+        EngineName::Mongodb.as_str()
+    }
+
+    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+        let secret = access.secret().await?;
+        let preference = secret.options.read_preference;
+        let connection =
+            connection::Connection::new(&secret, &self.ca_bundle, preference, 1).await?;
+        inventory::databases(&connection).await
+    }
+
+    async fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
+        &self,
+        order: &Order<A>,
+        uploader: &Arc<Uploader<S>>,
+        stop: StopFlag,
+    ) -> Result<Content<S::Upload>> {
+        covered(&order.options)?;
+        let usual = Compression::usual(Algorithm::Gzip);
+        let compression = order.options.compression.unwrap_or(usual);
+        Dump { mongodb: self, order, uploader, compression }.run(stop).await
+    }
+}
+
+/// Refuses what only `mongodump` can do.
+fn covered(options: &DumpOptions) -> Result<()> {
+    let asked = [
+        (options.method == Some(MethodKind::Client), "method = client"),
+        (options.oplog == Some(true), "oplog = yes"),
+        (options.globals == Some(true), "globals = yes"),
+    ];
+    match asked.into_iter().find(|(asked, _)| *asked) {
+        None => Ok(()),
+        Some((_, option)) => Err(Error::new(
+            ErrorClass::Configuration,
+            format!("{option} is asked for, and needs mongodump, which this image has not"),
+            "Remove the option, or use an image with MongoDB's tools",
+        )),
+    }
+}
