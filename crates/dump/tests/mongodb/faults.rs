@@ -27,9 +27,9 @@ async fn a_lost_cursor_or_connection_costs_no_document_and_doubles_none() {
         for drops in [true, false] {
             let faults = shop.server.faults();
             if drops {
-                faults.drop_at_get_more(at)
+                faults.drop_at_get_more(at);
             } else {
-                faults.forget_at_get_more(at)
+                faults.forget_at_get_more(at);
             }
             let before = faults.get_mores();
             let store = MemoryStore::default();
@@ -103,8 +103,8 @@ async fn asked_to_stop_it_leaves_nothing() {
         let inner = MemoryStore::default();
         let (ask, asked) = oneshot::channel::<()>();
         let store = Hooked::new(&inner, at, move || drop(ask));
-        let stop = async { drop(asked.await) };
-        let error = dump_with(&shop.fields(), jobs(2), &store, stop).await.unwrap_err();
+        let wish = async { drop(asked.await) };
+        let error = dump_with(&shop.fields(), jobs(2), &store, wish).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Interrupted, "{error}");
         left_nothing(&inner);
         no_cursor_is_left(&shop).await;

@@ -87,8 +87,8 @@ impl Shop {
     pub(crate) async fn documents(&self, database: &str, collection: &str) -> Vec<Vec<u8>> {
         let collection = self.client.database(database).collection::<RawDocumentBuf>(collection);
         let cursor = collection.find(doc! {}).batch_size(5000).await.unwrap();
-        let found: Vec<_> = cursor.map_ok(RawDocumentBuf::into_bytes).try_collect().await.unwrap();
-        let mut found = found;
+        let mut found: Vec<_> =
+            cursor.map_ok(RawDocumentBuf::into_bytes).try_collect().await.unwrap();
         found.sort_unstable();
         found
     }
@@ -176,7 +176,9 @@ impl Shop {
                 assert_eq!(digest.rows, 0, "{name}");
             } else {
                 let mut of_server = RowDigest::default();
-                expected.iter().for_each(|document| of_server.add(document));
+                for document in &expected {
+                    of_server.add(document);
+                }
                 assert_eq!(*digest, of_server, "{name}");
             }
             if restored {

@@ -17,6 +17,7 @@ use super::inventory::documents;
 use super::lane::Lane;
 use super::order::Order;
 use super::queue::{Queue, Share};
+use super::raw::Malformed;
 use super::trouble::{is_absence, is_passing};
 use super::writing::Writing;
 use crate::open_uploads::SharedStore;
@@ -193,7 +194,7 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
             let batch = batch?;
             let mut bytes = 0;
             for document in documents(&batch)? {
-                let document = document.map_err(|error| malformed(work, &error))?;
+                let document = document.map_err(|error| malformed(work, error))?;
                 order.note(document).map_err(|why| strange(work, &why))?;
                 lane.take(document, &mut self.sending).await?;
                 bytes += document.len() as u64;
@@ -224,7 +225,7 @@ impl From<Error> for Interruption {
     }
 }
 
-fn malformed(work: &Work, error: &super::raw::Malformed) -> Error {
+fn malformed(work: &Work, error: Malformed) -> Error {
     Error::new(
         ErrorClass::Engine,
         format!("a document of {} is malformed: {error}", work.shown()),
