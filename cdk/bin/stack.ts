@@ -33,6 +33,7 @@ export class AutoDumpStack extends Stack {
       tagPrefix,
       architecture,
       sources,
+      mongodbTools,
     } = context;
     const common = {
       vpc: this.findVpc(context),
@@ -45,6 +46,7 @@ export class AutoDumpStack extends Stack {
       bucketName,
       tagPrefix,
       sources,
+      mongodbTools,
       snapshots: this.snapshots(context),
       verifyImage: this.findImage('VerifyImageRepository', verifyImage),
       scanInterval:
