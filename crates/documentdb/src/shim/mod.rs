@@ -50,6 +50,10 @@ impl Backend for Shim {
         Version { number: [6, 0, 0], wire: 17 }
     }
 
+    fn shows_users(&self) -> bool {
+        false
+    }
+
     fn session(&self) -> Session {
         Session::default()
     }
