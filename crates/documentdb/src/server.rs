@@ -169,7 +169,7 @@ async fn prepare(socket: &Path) -> Result<()> {
     let sql = loop {
         match Sql::connect(socket).await {
             Ok(sql) => break sql,
-            Err(error) if start.elapsed() > Duration::from_secs(60) => return Err(error),
+            Err(error) if start.elapsed() > Duration::from_mins(1) => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };

@@ -94,8 +94,8 @@ impl Collection {
             "totalIndexSize": 0,
             "capped": self.options.get_bool("capped").unwrap_or(false),
         };
-        if count > 0 {
-            sizes.append(cstr!("avgObjSize"), whole(self.documents.size() / count));
+        if let Some(average) = self.documents.size().checked_div(count) {
+            sizes.append(cstr!("avgObjSize"), whole(average));
         }
         sizes
     }

@@ -11,6 +11,7 @@ use super::generate::{Ids, Shape, document};
 
 /// Databases, collections and documents.
 #[derive(Default)]
+#[must_use]
 pub struct Content {
     pub(super) catalog: Catalog,
     pub(super) oplog: bool,
@@ -18,7 +19,6 @@ pub struct Content {
 
 impl Content {
     /// Nothing at all.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

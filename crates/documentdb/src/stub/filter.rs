@@ -9,7 +9,7 @@ use crate::wire::reply::Failure;
 
 /// Whether a document fulfils a filter.
 pub(crate) fn matches(filter: &RawDocument, document: &RawDocument) -> Result<bool, Failure> {
-    for condition in filter.iter() {
+    for condition in filter {
         let (key, condition) = condition?;
         let holds = match key.as_str() {
             "$comment" => true,
@@ -78,7 +78,7 @@ fn field_matches(
     let Some(operators) = operators(condition) else {
         return Ok(equal(condition, value));
     };
-    for operator in operators.iter() {
+    for operator in operators {
         let (name, operand) = operator?;
         if !holds(name.as_str(), operand, value)? {
             return Ok(false);
@@ -139,7 +139,7 @@ fn begins(pattern: RawBsonRef<'_>, value: Option<RawBsonRef<'_>>) -> Result<bool
         return Err(refused());
     }
     let fixed = fixed.replace('\n', ".");
-    Ok(value.and_then(|value| value.as_str()).is_some_and(|text| text.starts_with(&fixed)))
+    Ok(value.and_then(bson::RawBsonRef::as_str).is_some_and(|text| text.starts_with(&fixed)))
 }
 
 fn unknown(operator: &str) -> Failure {

@@ -39,12 +39,12 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// How many documents of this shape have a size together.
+    /// How many documents of this shape have so many bytes together: [`Size::bytes`], for example.
     #[must_use]
-    pub fn documents(self, size: Size) -> usize {
+    pub fn documents(self, bytes: usize) -> usize {
         match self {
-            Self::Small => size.bytes() / 200,
-            Self::Kilobyte => size.bytes() / 1000,
+            Self::Small => bytes / 200,
+            Self::Kilobyte => bytes / 1000,
         }
     }
 
@@ -139,7 +139,7 @@ mod tests {
                 assert_eq!(one, document(shape, Ids::Int, number));
             }
         }
-        assert_eq!(Shape::Kilobyte.documents(Size::Tiny), 1048);
+        assert_eq!(Shape::Kilobyte.documents(Size::Tiny.bytes()), 1048);
     }
 
     #[test]

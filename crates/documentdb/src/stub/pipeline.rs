@@ -33,7 +33,8 @@ fn step(selection: Selection, stage: &RawDocument) -> Result<Selection, Failure>
         "$skip" => Ok(selection.part(size()?..usize::MAX)),
         "$sample" => {
             let size = document()?.get("size")?.and_then(number);
-            sample(selection, size.and_then(|size| usize::try_from(size).ok()).ok_or_else(wrong)?)
+            let size = size.and_then(|size| usize::try_from(size).ok()).ok_or_else(wrong)?;
+            Ok(sample(selection, size))
         }
         "$count" => counted(&selection, operand.as_str().ok_or_else(wrong)?),
         "$group" => group(&selection, document()?),
@@ -45,10 +46,10 @@ fn step(selection: Selection, stage: &RawDocument) -> Result<Selection, Failure>
 }
 
 /// So many documents, none twice, spread as by chance: the same ones each time.
-fn sample(selection: Selection, size: usize) -> Result<Selection, Failure> {
+fn sample(selection: Selection, size: usize) -> Selection {
     let all = selection.len();
     if size >= all {
-        return Ok(selection);
+        return selection;
     }
     let (mut chosen, mut state) = (BTreeSet::new(), 1_u64);
     while chosen.len() < size {
@@ -56,7 +57,7 @@ fn sample(selection: Selection, size: usize) -> Result<Selection, Failure> {
         chosen.insert(usize::try_from(state % all as u64).unwrap_or_default());
     }
     let order = Order::List(chosen.into_iter().map(|place| selection.number(place)).collect());
-    Ok(Selection { order, ..selection })
+    Selection { order, ..selection }
 }
 
 fn counted(selection: &Selection, name: &str) -> Result<Selection, Failure> {
@@ -70,7 +71,7 @@ fn counted(selection: &Selection, name: &str) -> Result<Selection, Failure> {
 /// Of groups, only that of everything is known, and its size: `{_id: …, n: {$sum: 1}}`.
 fn group(selection: &Selection, operand: &RawDocument) -> Result<Selection, Failure> {
     let mut group = rawdoc! { "_id": bson::RawBson::Null };
-    for element in operand.iter() {
+    for element in operand {
         let (name, value) = element?;
         if name == cstr!("_id") {
             let constant = value.as_str().is_none() && value.as_document().is_none();

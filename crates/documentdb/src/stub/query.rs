@@ -46,7 +46,7 @@ fn range(
         return Ok(None);
     };
     let (mut start, mut end, mut kinds) = (0, documents.len(), Vec::new());
-    for operator in operators.iter() {
+    for operator in operators {
         let (name, bound) = operator?;
         let at = |below: fn(Ordering) -> bool| documents.position(|id| below(compare(id, bound)));
         match name.as_str() {
@@ -74,7 +74,7 @@ fn range(
 /// Sorts by one or more fields, or by the order of insertion (`$natural`).
 pub(super) fn sort(selection: Selection, by: &RawDocument) -> Result<Selection, Failure> {
     let mut keys = Vec::new();
-    for key in by.iter() {
+    for key in by {
         let (path, direction) = key?;
         let direction =
             number(direction).ok_or_else(|| Failure::bad_value("a sort needs 1 or -1"))?;
@@ -120,7 +120,7 @@ pub(super) fn project(selection: Selection, fields: &RawDocument) -> Result<Sele
         return Ok(selection);
     }
     let mut wanted = Vec::new();
-    for one in fields.iter() {
+    for one in fields {
         let (name, value) = one?;
         let yes = value.as_bool().or_else(|| number(value).map(|number| number != 0));
         let yes = yes.ok_or_else(|| Failure::bad_value("the stub projects by 0 and 1 only"))?;
@@ -134,7 +134,7 @@ pub(super) fn project(selection: Selection, fields: &RawDocument) -> Result<Sele
     let mut projected = Documents::default();
     for document in selection.iter() {
         let mut kept = RawDocumentBuf::new();
-        for element in document?.iter() {
+        for element in document? {
             let (name, value) = element?;
             if keeps(name.as_str()) {
                 kept.append(name, value);

@@ -27,7 +27,7 @@ impl Stub {
         let selection = project(selection, inner(body, "projection")?)?;
         let batch = count(body, "batchSize")?.unwrap_or(FIRST);
         let single = limit < 0 || body.get_bool("singleBatch").unwrap_or(false);
-        self.first_page(format!("{}.{name}", request.database), selection, batch, single)
+        Ok(self.first_page(format!("{}.{name}", request.database), selection, batch, single))
     }
 
     pub(super) fn aggregate(&self, request: &Request) -> Result<Reply, Failure> {
@@ -43,7 +43,7 @@ impl Stub {
             None => pipeline::run(self.source(&request.database, name, 0)?, stages)?,
         };
         let batch = count(inner(&request.body, "cursor")?, "batchSize")?.unwrap_or(FIRST);
-        self.first_page(namespace, selection, batch, false)
+        Ok(self.first_page(namespace, selection, batch, false))
     }
 
     pub(super) fn get_more(&self, request: &Request) -> Result<Reply, Failure> {
@@ -85,7 +85,7 @@ impl Stub {
             rawdoc! {}
         };
         let namespace = format!("{}.$cmd.listCollections", request.database);
-        self.first_page(namespace, project(entries, &fields)?, usize::MAX, false)
+        Ok(self.first_page(namespace, project(entries, &fields)?, usize::MAX, false))
     }
 
     pub(super) fn list_indexes(&self, request: &Request) -> Result<Reply, Failure> {
@@ -96,14 +96,15 @@ impl Stub {
             let found = catalog.get(&request.database, name);
             found.ok_or_else(|| Failure::no_collection(&namespace))?.indexes.clone()
         };
-        self.first_page(namespace, Selection::of(indexes)?, usize::MAX, false)
+        Ok(self.first_page(namespace, Selection::of(indexes)?, usize::MAX, false))
     }
 
     pub(super) fn statistics(&self, request: &Request) -> Result<Reply, Failure> {
         let (database, name) = (&request.database, collection(request)?);
-        let mut sizes = match self.catalog().get(database, name) {
-            Some(collection) => collection.statistics(&format!("{database}.{name}")),
-            None => rawdoc! { "ns": format!("{database}.{name}"), "size": 0, "count": 0 },
+        let mut sizes = if let Some(collection) = self.catalog().get(database, name) {
+            collection.statistics(&format!("{database}.{name}"))
+        } else {
+            rawdoc! { "ns": format!("{database}.{name}"), "size": 0, "count": 0 }
         };
         sizes.append(cstr!("ok"), 1.0);
         Ok(sizes.into())
@@ -154,14 +155,14 @@ impl Stub {
         selection: Selection,
         batch: usize,
         single: bool,
-    ) -> Result<Reply, Failure> {
+    ) -> Reply {
         let (page, at) = selection.page(0, batch);
         let id = if single || at == selection.len() { 0 } else { self.next_cursor() };
         let reply = cursor("firstBatch", page, id, &namespace);
         if id != 0 {
             self.cursors.insert(id, Reading { selection, at, namespace });
         }
-        Ok(reply)
+        reply
     }
 }
 
@@ -187,21 +188,19 @@ fn part(selection: Selection, body: &RawDocument) -> Result<Selection, Failure> 
 
 /// `{cursor: {firstBatch: […], id, ns}, ok: 1}`, in pieces: the batch is not copied.
 fn cursor(name: &str, batch: Bytes, id: i64, namespace: &str) -> Reply {
-    let mut tail = rawdoc! { "id": id, "ns": namespace }.into_bytes().split_off(4);
-    tail.extend_from_slice(&rawdoc! { "ok": 1.0 }.into_bytes()[4..]);
-    let cursor_end = tail.len() - rawdoc! { "ok": 1.0 }.as_bytes()[4..].len();
+    // What follows the batch: the rest of the inner document, and that of the outer one.
+    let inner_rest = rawdoc! { "id": id, "ns": namespace }.into_bytes().split_off(4);
+    let outer_rest = rawdoc! { "ok": 1.0 }.into_bytes().split_off(4);
     let mut inner = vec![ElementType::Array as u8];
     inner.extend_from_slice(name.as_bytes());
     inner.push(0);
-    let inner_size = 4 + inner.len() + batch.len() + cursor_end;
-    let mut head = vec![ElementType::EmbeddedDocument as u8];
-    head.extend_from_slice(b"cursor\0");
-    let size = 4 + head.len() + 4 + inner.len() + batch.len() + tail.len();
-    let mut all = sized(size).to_vec();
-    all.extend_from_slice(&head);
-    all.extend_from_slice(&sized(inner_size));
-    all.extend_from_slice(&inner);
-    Reply::of(vec![all.into(), batch, tail.into()])
+    let inner_size = 4 + inner.len() + batch.len() + inner_rest.len();
+    let mut outer = vec![ElementType::EmbeddedDocument as u8];
+    outer.extend_from_slice(b"cursor\0");
+    let outer_size = 4 + outer.len() + inner_size + outer_rest.len();
+    let head = [&sized(outer_size), outer.as_slice(), &sized(inner_size), &inner].concat();
+    let tail = [inner_rest, outer_rest].concat();
+    Reply::of(vec![head.into(), batch, tail.into()])
 }
 
 fn sized(size: usize) -> [u8; 4] {

@@ -48,7 +48,9 @@ impl Stub {
         let mut reply = rawdoc! { "n": inserted, "ok": 1.0 };
         if !errors.is_empty() {
             let mut list = RawArrayBuf::new();
-            errors.into_iter().for_each(|error| list.push(error));
+            for error in errors {
+                list.push(error);
+            }
             reply.append(cstr!("writeErrors"), list);
         }
         Ok(reply.into())
@@ -57,7 +59,7 @@ impl Stub {
     pub(super) fn create(&self, request: &Request) -> Result<Reply, Failure> {
         let name = collection(request)?;
         let mut options = RawDocumentBuf::new();
-        for element in request.body.iter() {
+        for element in &request.body {
             let (key, value) = element?;
             if !NOT_OPTIONS.contains(&key.as_str()) {
                 options.append(key, value);
@@ -120,7 +122,7 @@ fn array<'a>(body: &'a RawDocument, name: &str) -> Result<Vec<&'a RawDocument>, 
 /// An index as `listIndexes` shows it: with its version first.
 fn versioned(index: &RawDocument) -> Result<RawDocumentBuf, Failure> {
     let mut made = rawdoc! { "v": 2 };
-    for element in index.iter() {
+    for element in index {
         let (key, value) = element?;
         if key != cstr!("v") {
             made.append(key, value);
