@@ -120,7 +120,8 @@ fn settings(socket: &Path) -> String {
          max_connections = 200\n\
          fsync = off\n\
          documentdb.localhost_connection_string = 'host={}'\n\
-         documentdb.useFileBasedPersistedCursors = on\n",
+         documentdb.useFileBasedPersistedCursors = on\n\
+         documentdb.defaultCursorExpiryTimeLimitSeconds = 600\n",
         socket.display(),
         socket.display()
     )

@@ -73,11 +73,6 @@ impl Server {
     }
 
     fn start<B: Backend>(backend: B, settings: &Settings, faults: Faults) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("documentdb")
-            .enable_all()
-            .build()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port))
             .with_context(|| format!("cannot listen on port {}", settings.port))?;
         listener.set_nonblocking(true)?;
@@ -93,6 +88,12 @@ impl Server {
             shows_users: backend.shows_users(),
         };
         let service = Arc::new(Service { backend, identity, users, faults: faults.clone() });
+        // Last of what may fail: a runtime must not be dropped where another one runs.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("documentdb")
+            .enable_all()
+            .build()?;
         let guard = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
         drop(guard);

@@ -110,6 +110,25 @@ async fn what_is_inserted_is_found_and_taken_once() {
 }
 
 #[tokio::test]
+async fn ranges_of_object_ids_are_looked_up() {
+    let server = start(shop());
+    let client = client(&server.uri()).await;
+    let orders = client.database("shop").collection::<Document>("orders");
+    let id = |n| document(Shape::Kilobyte, Ids::ObjectId, n).get_object_id("_id").unwrap();
+    let range = doc! { "_id": { "$gte": id(100), "$lt": id(200) } };
+    assert_eq!(orders.count_documents(range).await.unwrap(), 100);
+    assert_eq!(orders.count_documents(doc! { "_id": { "$gte": 0 } }).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error() {
+    let server = start(Content::new());
+    let settings = Settings { port: server.port(), ..replica_set() };
+    let error = Server::stub(Content::new(), &settings).err().unwrap();
+    assert!(error.to_string().contains(&server.port().to_string()), "{error}");
+}
+
+#[tokio::test]
 async fn lost_cursors_are_found_again_by_nobody() {
     let server = start(shop());
     let client = client(&server.uri()).await;

@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use crate::wire::reply::Failure;
 
 /// SQL states of `DocumentDB`, with the codes of MongoDB that they stand for: those that were met.
-const CODES: [(&str, i32, &str); 13] = [
+const CODES: [(&str, i32, &str); 11] = [
     ("M0001", 2, "BadValue"),
     ("M0003", 9, "FailedToParse"),
     ("M0004", 14, "TypeMismatch"),
@@ -18,8 +18,6 @@ const CODES: [(&str, i32, &str); 13] = [
     ("M0015", 241, "ConversionFailure"),
     ("M001C", 11000, "DuplicateKey"),
     ("M007U", 40324, "Location40324"),
-    ("28000", 18, "AuthenticationFailed"),
-    ("54000", 10334, "BSONObjectTooLarge"),
 ];
 
 /// The failure that an error of the server's means.
