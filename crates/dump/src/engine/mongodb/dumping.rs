@@ -1,5 +1,6 @@
 //! A dump by our own writer: every collection of a database into one archive.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use autodump_core::compression::{Algorithm, Compression};
@@ -10,7 +11,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Mongodb;
 use super::archive::Prelude;
 use super::connection::{Connection, Gate};
 use super::inventory::{Found, collections};
@@ -44,7 +44,7 @@ const NAMED: usize = 3;
 
 /// One dump of one database.
 pub(super) struct Dump<'a, A, S: SharedStore> {
-    pub(super) mongodb: &'a Mongodb,
+    pub(super) ca_bundle: &'a Path,
     pub(super) order: &'a Order<A>,
     pub(super) uploader: &'a Arc<Uploader<S>>,
     pub(super) compression: Compression,
@@ -72,7 +72,7 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
         let order = self.order;
         let wanted = order.options.jobs.unwrap_or(1);
         let preference = order.options.read_preference;
-        let gate = Gate::new(&order.access, &self.mongodb.ca_bundle, preference, wanted);
+        let gate = Gate::new(&order.access, self.ca_bundle, preference, wanted);
         let connection = gate.enter(None).await?;
         let planned = self.planned(&connection, wanted).await?;
         let writing = Arc::new(self.writing(&planned));

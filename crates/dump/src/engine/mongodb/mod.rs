@@ -74,7 +74,7 @@ impl Engine for Mongodb {
         covered(&order.options)?;
         let usual = Compression::usual(Algorithm::Gzip);
         let compression = order.options.compression.unwrap_or(usual);
-        Dump { mongodb: self, order, uploader, compression }.run(stop).await
+        Dump { ca_bundle: &self.ca_bundle, order, uploader, compression }.run(stop).await
     }
 }
 
