@@ -6,6 +6,7 @@ mod content;
 mod faults;
 mod refusals;
 mod shop;
+mod stub;
 #[path = "../support/mod.rs"]
 mod support;
 mod whole;

@@ -9,7 +9,7 @@ use autodump_core::Result;
 use autodump_core::manifest::Manifest;
 use autodump_core::options::DumpOptions;
 use autodump_core::testing::MemoryStore;
-use autodump_documentdb::{Server, Settings, User, given};
+use autodump_documentdb::{Content, Server, Settings, User, given};
 use autodump_dump::codec::{Decoder, algorithm_of};
 use autodump_dump::engine::Mongodb;
 use autodump_dump::engine::mongodb::archive::{Prelude, Scanner, Visitor};
@@ -42,18 +42,20 @@ pub(crate) async fn open() -> Option<Shop> {
 }
 
 pub(crate) async fn open_with(tls: bool) -> Option<Shop> {
-    let users = vec![User { name: USER.to_owned(), password: PASSWORD.to_owned() }];
-    let settings = Settings { tls, users, ..Settings::default() };
+    let settings = Settings { tls, users: users(), ..Settings::default() };
     let server = tokio::task::spawn_blocking(move || Server::documentdb(&settings).unwrap());
-    let server = server.await.unwrap()?;
-    let mut options = ClientOptions::parse(uri(&server)).await.unwrap();
-    if tls {
-        let mut unchecked = mongodb::options::TlsOptions::default();
-        unchecked.allow_invalid_certificates = Some(true);
-        options.tls = Some(mongodb::options::Tls::Enabled(unchecked));
-    }
-    let client = Client::with_options(options).unwrap();
-    Some(Shop { server, client })
+    Some(Shop::of(server.await.unwrap()?).await)
+}
+
+/// The only member of a replica set, without a database behind it.
+pub(crate) async fn open_stub(content: Content) -> Shop {
+    let set_name = Some("rs0".to_owned());
+    let settings = Settings { set_name, users: users(), ..Settings::default() };
+    Shop::of(Server::stub(content, &settings).unwrap()).await
+}
+
+fn users() -> Vec<User> {
+    vec![User { name: USER.to_owned(), password: PASSWORD.to_owned() }]
 }
 
 fn uri(server: &Server) -> String {
@@ -61,6 +63,17 @@ fn uri(server: &Server) -> String {
 }
 
 impl Shop {
+    async fn of(server: Server) -> Self {
+        let mut options = ClientOptions::parse(uri(&server)).await.unwrap();
+        if server.ca_pem().is_some() {
+            let mut unchecked = mongodb::options::TlsOptions::default();
+            unchecked.allow_invalid_certificates = Some(true);
+            options.tls = Some(mongodb::options::Tls::Enabled(unchecked));
+        }
+        let client = Client::with_options(options).unwrap();
+        Self { server, client }
+    }
+
     /// The fields of a secret that fits.
     pub(crate) fn fields(&self) -> Value {
         let mut fields = json!({
@@ -245,7 +258,7 @@ impl Visitor for Seen {
     fn end(&mut self, _collection: usize) {}
 }
 
-fn seen(store: &MemoryStore, manifest: &Manifest) -> Seen {
+pub(crate) fn seen(store: &MemoryStore, manifest: &Manifest) -> Seen {
     let mut scanner = Scanner::new(Seen::default());
     let mut decoder = Decoder::new(algorithm_of(&manifest.objects[0].key)).unwrap();
     let damaged = |error| panic!("{error}");
