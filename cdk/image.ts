@@ -3,6 +3,7 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { checkMongodbTools, ToolsPackage } from './private/checks';
 import { archName, BUILD_ASSETS, hasPackageFile, packageFile } from './private/package-files';
 
 /**
@@ -18,16 +19,26 @@ export interface Images {
   readonly verifier: ecs.ContainerImage;
 }
 
+/** What is known of the images. */
+export interface GivenImages {
+  readonly image?: ecs.ContainerImage;
+  readonly verifyImage?: ecs.ContainerImage;
+  readonly mongodbTools?: ToolsPackage;
+}
+
 /** Those that are given; each other is built at deployment from the package's batch-image/. */
 export function jobImages(
   scope: Construct,
   architecture: Architecture,
-  given: { readonly image?: ecs.ContainerImage; readonly verifyImage?: ecs.ContainerImage },
+  given: GivenImages,
 ): Images {
+  if (given.mongodbTools) checkMongodbTools(given.mongodbTools, given.image !== undefined);
   if (!given.image) checkBuilt(scope, architecture);
+  const build = (target: 'dumper' | 'verifier'): ecs.ContainerImage =>
+    builtImage(target, architecture, given.mongodbTools);
   return {
-    dumper: given.image ?? builtImage('dumper', architecture),
-    verifier: given.verifyImage ?? given.image ?? builtImage('verifier', architecture),
+    dumper: given.image ?? build('dumper'),
+    verifier: given.verifyImage ?? given.image ?? build('verifier'),
   };
 }
 
@@ -44,14 +55,22 @@ function checkBuilt(scope: Construct, architecture: Architecture): void {
 }
 
 /** One stage of batch-image/Dockerfile, for one architecture. */
-function builtImage(target: 'dumper' | 'verifier', architecture: Architecture): ecs.ContainerImage {
+function builtImage(
+  target: 'dumper' | 'verifier',
+  architecture: Architecture,
+  tools?: ToolsPackage,
+): ecs.ContainerImage {
   const arch = archName(architecture);
   const other = arch === 'arm64' ? 'x86_64' : 'arm64';
   return ecs.ContainerImage.fromAsset(packageFile('batch-image'), {
     assetName: `autodump-${target}`,
     target,
     platform: arch === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
-    buildArgs: { POSTGRES_SOURCE: 'postgresql', POSTGRES_MAJORS },
+    buildArgs: {
+      POSTGRES_SOURCE: 'postgresql',
+      POSTGRES_MAJORS,
+      ...(tools && { MONGODB_TOOLS_URL: tools.url, MONGODB_TOOLS_SHA256: tools.sha256 }),
+    },
     // batch-image/ is a cargo package too. What does not go into the image must not change its hash.
     exclude: ['Cargo.toml', 'src', 'tests', 'README.md', `bin/${other}`],
   });

@@ -33,6 +33,23 @@ export interface AutoDumpSource {
 }
 
 /**
+ * The package of MongoDB's database tools (`mongodump`, `mongorestore`) that the images of the jobs
+ * get. It is fetched where and when the images are built: AutoDump ships none of it.
+ */
+export interface MongodbTools {
+  /**
+   * Where the package is: the archive (`.tgz`) for Debian 12 and for the processor of `architecture`.
+   * It begins with `https://`.
+   */
+  readonly url: string;
+
+  /**
+   * The SHA-256 of the archive, 64 hexadecimal digits. The images are not built with another one.
+   */
+  readonly sha256: string;
+}
+
+/**
  * How RDS instances and Aurora clusters are backed up: by snapshots, which RDS exports into the bucket.
  */
 export interface AutoDumpSnapshots {
@@ -83,7 +100,7 @@ export interface AutoDumpProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * The bucket that the backups are written to, below `postgres/`, `dynamodb/` and `rds/`. Its life cycle is yours: it
+   * The bucket that the backups are written to, below `postgres/`, `mongodb/`, `dynamodb/` and `rds/`. Its life cycle is yours: it
    * should expire the backups, and abort incomplete multipart uploads, but not before
    * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
    * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the jobs may not use the key.
@@ -197,6 +214,15 @@ export interface AutoDumpProps {
    * @default - `image`, if that is given; else the image is built at deployment, with Docker
    */
   readonly verifyImage?: ecs.ContainerImage;
+
+  /**
+   * MongoDB's own tools for the images that are built. Without them, AutoDump writes the archive of
+   * a database of MongoDB itself, and what needs the tools, such as a dump with the oplog, ends with an
+   * error that says so. Not together with `image`.
+   *
+   * @default - the images have no tools of MongoDB
+   */
+  readonly mongodbTools?: MongodbTools;
 
   /**
    * The largest number of vCPUs that all jobs together use at a time. Jobs over it wait.

@@ -270,20 +270,43 @@ fn an_invalid_tag_is_a_configuration_error() {
 /// Each is right by itself, and nobody sees both before the dump.
 #[test]
 fn a_tag_and_a_field_that_do_not_go_together_are_a_configuration_error() {
-    let secret = json!({
-        "engine": "postgres", "endpoint": "127.0.0.1", "port": 1, "databasename": "shop",
-        "username": "postgres", "password": "none", "databases": "all",
-    });
-    let mut state = cloud(&secret);
-    state.tags.push(("autodump:tables".to_owned(), "app.orders".to_owned()));
-    let cloud = cloud::start(state);
-    let output = dumper(&cloud.endpoint).output().unwrap();
-    let last = log(&output).pop().unwrap();
-    assert_eq!((output.status.code(), &last["class"]), (Some(10), &json!("configuration")));
-    let what = last["what"].as_str().unwrap();
-    assert!(what.starts_with("the option tables does not go with databases = all"), "{last}");
-    let state = cloud.state.lock().unwrap();
-    assert!(state.objects.is_empty() && state.open.is_empty());
+    for (fields, tag, says) in [
+        (
+            json!({ "engine": "postgres", "databases": "all" }),
+            ("tables", "app.orders"),
+            "the option tables does not go with databases = all",
+        ),
+        (
+            json!({ "engine": "postgres" }),
+            ("collections", "orders"),
+            "the option collections means nothing to the engine postgres",
+        ),
+        (
+            json!({ "engine": "mongodb" }),
+            ("tables", "app.orders"),
+            "the option tables means nothing to the engine mongodb",
+        ),
+        (
+            json!({ "engine": "mongo", "databasename": null }),
+            ("read-preference", "primary"),
+            "the secret names no database",
+        ),
+    ] {
+        let mut secret = json!({
+            "endpoint": "127.0.0.1", "port": 1, "databasename": "shop", "username": "app",
+            "password": "none",
+        });
+        secret.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let mut state = cloud(&secret);
+        state.tags.push((format!("autodump:{}", tag.0), tag.1.to_owned()));
+        let cloud = cloud::start(state);
+        let output = dumper(&cloud.endpoint).output().unwrap();
+        let last = log(&output).pop().unwrap();
+        assert_eq!((output.status.code(), &last["class"]), (Some(10), &json!("configuration")));
+        assert!(last["what"].as_str().unwrap().starts_with(says), "{last}");
+        let state = cloud.state.lock().unwrap();
+        assert!(state.objects.is_empty() && state.open.is_empty());
+    }
 }
 
 /// On AWS that is how a tag that was removed and a secret that was deleted look.

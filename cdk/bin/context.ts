@@ -1,5 +1,5 @@
 import { Node } from 'constructs';
-import { AutoDumpSource } from '../index';
+import { AutoDumpSource, MongodbTools } from '../index';
 
 /** What the app is told by context, on the command line (`-c name=value`) or in cdk.json. */
 export interface Context {
@@ -10,6 +10,8 @@ export interface Context {
   readonly createReadOnlyUser: boolean;
   readonly image?: string;
   readonly verifyImage?: string;
+  /** Where the images get MongoDB's tools from, and the SHA-256 of these. */
+  readonly mongodbTools?: MongodbTools;
   readonly architecture?: string;
   readonly tagPrefix?: string;
   readonly scanIntervalMinutes?: number;
@@ -55,6 +57,7 @@ export function readContext(node: Node): Context {
     createReadOnlyUser: reader.truth('createReadOnlyUser'),
     image: reader.image('image'),
     verifyImage: reader.image('verifyImage'),
+    mongodbTools: readTools(reader),
     architecture: reader.text('architecture', /^(x86_64|arm64)$/, 'x86_64 or arm64'),
     tagPrefix: reader.text('tagPrefix', /./, 'the start of the tags, like autodump'),
     scanIntervalMinutes: reader.count('scanIntervalMinutes'),
@@ -67,6 +70,20 @@ export function readContext(node: Node): Context {
   checkSnapshots(context, reader);
   reader.finish();
   return context;
+}
+
+/** Both or none: the construct checks what they say. */
+function readTools(reader: Reader): MongodbTools | undefined {
+  const url = reader.text('mongodbToolsUrl', /./, 'the address of an archive');
+  const sha256 = reader.text('mongodbToolsSha256', /./, 'the SHA-256 of that archive');
+  if (url !== undefined && sha256 !== undefined) return { url, sha256 };
+  if (url !== undefined) {
+    reader.problem('mongodbToolsSha256', 'is missing, and goes with mongodbToolsUrl');
+  }
+  if (sha256 !== undefined) {
+    reader.problem('mongodbToolsUrl', 'is missing, and goes with mongodbToolsSha256');
+  }
+  return undefined;
 }
 
 /** What is said of snapshots and of CSV goes with them alone. */

@@ -92,6 +92,40 @@ export function checkMaxvCpus(maxvCpus: number): void {
   }
 }
 
+/** Where a package is fetched from, and what it has to be. */
+export interface ToolsPackage {
+  readonly url: string;
+  readonly sha256: string;
+}
+
+/** Throws unless the tools of MongoDB can be fetched and compared, and go into an image that is built. */
+export function checkMongodbTools(tools: ToolsPackage, imageIsGiven: boolean): void {
+  if (imageIsGiven) {
+    throw new Error(
+      'AutoDump: `image` and `mongodbTools` are both given. `mongodbTools` is for the image that AutoDump builds: put the tools into your own image, or leave `image` out.',
+    );
+  }
+  for (const [name, value] of Object.entries(tools)) {
+    if (Token.isUnresolved(value)) {
+      throw new Error(
+        `AutoDump: \`mongodbTools.${name}\` is a value that is only known at deployment. The images are built before that: give a literal string.`,
+      );
+    }
+  }
+  checkText(
+    'mongodbTools.url',
+    tools.url,
+    /^https:\/\/[^\s/]+\/\S+$/,
+    'It must be the address of an archive, and begin with `https://`.',
+  );
+  checkText(
+    'mongodbTools.sha256',
+    tools.sha256,
+    /^[0-9a-f]{64}$/i,
+    'It must be the SHA-256 of the archive: 64 hexadecimal digits.',
+  );
+}
+
 /** Throws when a prop is given that speaks of the made bucket, although an own bucket is given. */
 export function checkOwnBucket(props: { readonly [name: string]: unknown }): void {
   if (props.bucket === undefined) return;

@@ -81,6 +81,7 @@ describe('the context', () => {
     ['image', '', 'a reference to an image'],
     ['verifyImage', 'a b', 'a reference to an image'],
     ['image', 'a b', 'a reference to an image'],
+    ['mongodbToolsUrl', 7, 'the address of an archive'],
     ['architecture', 'arm', 'x86_64 or arm64'],
     ['sources', 'us-east-1', 'a JSON list of objects'],
     ['sources', '[{"region":', 'a JSON list of objects'],
@@ -110,6 +111,18 @@ describe('the context', () => {
     },
   );
 
+  test('takes where the tools of MongoDB are, and what they have to be, or neither', () => {
+    const [url, sha256] = ['https://downloads.example/tools.tgz', '0f'.repeat(32)];
+    const { mongodbTools } = read({ ...GOOD, mongodbToolsUrl: url, mongodbToolsSha256: sha256 });
+    expect(mongodbTools).toEqual({ url, sha256 });
+    expect(() => read({ ...GOOD, mongodbToolsUrl: url })).toThrow(
+      'context `mongodbToolsSha256` is missing',
+    );
+    expect(() => read({ ...GOOD, mongodbToolsSha256: sha256 })).toThrow(
+      'context `mongodbToolsUrl` is missing',
+    );
+  });
+
   test('tells all that is wrong at once', () => {
     const attempt = (): unknown => read({ ...GOOD, vpcId: 'x', bucketName: 'X' });
     expect(attempt).toThrow('`vpcId`');
@@ -119,6 +132,8 @@ describe('the context', () => {
   test('leaves what the construct knows better to it', () => {
     expect(() => synth({ tagPrefix: 'aws:x' })).toThrow('`tagPrefix`');
     expect(() => synth({ sources: '[{"region":"Frankfurt"}]' })).toThrow('`sources[0].region`');
+    const tools = { mongodbToolsUrl: 'http://x/y', mongodbToolsSha256: '0' };
+    expect(() => synth({ ...tools, image: undefined })).toThrow('`mongodbTools.url`');
   });
 });
 

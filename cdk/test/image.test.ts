@@ -1,9 +1,19 @@
 import * as fs from 'fs';
 import * as path from 'path';
+import { Lazy } from 'aws-cdk-lib';
 import { Annotations } from 'aws-cdk-lib/assertions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import { imageIsBuilt, jobDefinition, Made, make, Match, ROOT, Template } from './support/stacks';
+import {
+  imageIsBuilt,
+  jobDefinition,
+  Made,
+  make,
+  Match,
+  readJson,
+  ROOT,
+  Template,
+} from './support/stacks';
 
 const built = (architecture?: lambda.Architecture): Made =>
   make({ image: undefined, architecture });
@@ -85,16 +95,74 @@ test('unless the verification is given one of its own', () => {
   expect(assets(made).images.map((image) => image.source.dockerBuildTarget)).toEqual(['dumper']);
 });
 
+describe('the tools of MongoDB', () => {
+  const url = 'https://downloads.example/mongodb-tools-x86_64.tgz';
+  const sha256 = '0123456789abcdef'.repeat(4);
+  const withTools = (mongodbTools: { url: string; sha256: string }): Made =>
+    make({ image: undefined, mongodbTools });
+
+  test('are fetched for both images, if they are named', () => {
+    imageIsBuilt(true);
+    const { images } = assets(withTools({ url, sha256 }));
+    expect(images).toHaveLength(2);
+    for (const target of ['dumper', 'verifier']) {
+      expect(source(images, target).dockerBuildArgs).toMatchObject({
+        MONGODB_TOOLS_URL: url,
+        MONGODB_TOOLS_SHA256: sha256,
+      });
+    }
+  });
+
+  test('are in no image otherwise', () => {
+    imageIsBuilt(true);
+    for (const { source: built } of assets(make({ image: undefined })).images) {
+      expect(JSON.stringify(built)).not.toContain('MONGODB_TOOLS');
+    }
+  });
+
+  test.each([
+    ['url', 'http://downloads.example/tools.tgz', 'begin with `https://`'],
+    ['url', 'https://downloads.example', 'begin with `https://`'],
+    ['url', 'https://downloads.example/a b', 'begin with `https://`'],
+    ['url', '', 'begin with `https://`'],
+    ['sha256', sha256.slice(1), '64 hexadecimal digits'],
+    ['sha256', `${sha256}0`, '64 hexadecimal digits'],
+    ['sha256', sha256.replace('f', 'g'), '64 hexadecimal digits'],
+    ['sha256', `sha256:${sha256}`, '64 hexadecimal digits'],
+    ['sha256', Lazy.string({ produce: () => sha256 }), 'only known at deployment'],
+  ])('%s %j is rejected by name', (name, value, rule) => {
+    const attempt = (): unknown => withTools({ url, sha256, [name]: value });
+    expect(attempt).toThrow(`\`mongodbTools.${name}\``);
+    expect(attempt).toThrow(rule);
+  });
+
+  test('do not get into an image that is given', () => {
+    expect(() => make({ mongodbTools: { url, sha256 } })).toThrow('`image` and `mongodbTools`');
+  });
+});
+
 const DOCKERFILE = fs.readFileSync(path.join(ROOT, 'batch-image', 'Dockerfile'), 'utf8');
 
 test('the Dockerfile has the stages that are built, and the dumper is its default', () => {
-  const stages = [...DOCKERFILE.matchAll(/^FROM (\S+)(?: AS (\w+))?$/gm)];
+  const stages = [...DOCKERFILE.matchAll(/^FROM (\S+)(?: AS ([\w-]+))?$/gm)];
   const names = stages.map(([, from, name]) => [from, name]);
   expect(names).toContainEqual(['dumper', 'verifier']);
+  expect(names).toContainEqual(['${BASE}', 'mongodb-tools']);
   expect(names.at(-1)).toEqual(['dumper', undefined]);
+});
+
+test('the Dockerfile sets what the contract says that images set', () => {
+  const { dumper, restore } = readJson('contract', 'environment.json');
+  for (const { image } of [dumper, restore]) expect(image).toContain('AUTODUMP_MONGODB_BIN');
+  // Empty without an address, and where the tools are copied to with one.
+  const [, directory] =
+    /AUTODUMP_MONGODB_BIN=\$\{MONGODB_TOOLS_URL:\+(\S+)\}$/m.exec(DOCKERFILE) ?? [];
+  expect(DOCKERFILE).toContain(`COPY --from=mongodb-tools /out/ ${directory}/\n`);
 });
 
 test('the Dockerfile knows the arguments that it is built with', () => {
   expect(DOCKERFILE).toMatch(/^ARG POSTGRES_SOURCE=/m);
   expect(DOCKERFILE).toMatch(/^ARG POSTGRES_MAJORS=/m);
+  expect(DOCKERFILE).toMatch(/^ARG MONGODB_TOOLS_URL=$/m);
+  expect(DOCKERFILE).toMatch(/^ARG MONGODB_TOOLS_SHA256=$/m);
 });

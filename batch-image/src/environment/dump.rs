@@ -27,6 +27,9 @@ pub(crate) struct Environment {
     pub(crate) sources: Vec<Source>,
     pub(crate) ca_bundle: PathBuf,
     pub(crate) postgres_bin: Option<String>,
+    /// Where mongodump and mongorestore are; `None` in an image without them.
+    #[expect(dead_code, reason = "the engine that reads it is not wired yet")]
+    pub(crate) mongodb_bin: Option<String>,
     pub(crate) scratch: PathBuf,
     pub(crate) store_options: Options,
 }
@@ -58,6 +61,7 @@ impl Environment {
             job: Job { id, attempt: parsed("AWS_BATCH_JOB_ATTEMPT", &attempt)? },
             ca_bundle: variables.ca_bundle(),
             postgres_bin: variables.postgres_bin(),
+            mongodb_bin: variables.mongodb_bin(),
             scratch: variables.scratch(),
             store_options: variables.store_options(&bucket),
             bucket,

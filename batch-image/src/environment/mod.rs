@@ -85,6 +85,11 @@ impl Variables<'_> {
         self.get("AUTODUMP_POSTGRES_BIN")
     }
 
+    /// The image sets it to nothing where it has no tools of MongoDB.
+    fn mongodb_bin(&self) -> Option<String> {
+        self.get("AUTODUMP_MONGODB_BIN")
+    }
+
     /// How the store is set up: the key is for `bucket`, since others have their own settings.
     fn store_options(&self, bucket: &str) -> Options {
         let kms_key = self

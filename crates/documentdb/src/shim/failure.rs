@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use crate::wire::reply::Failure;
 
 /// SQL states of `DocumentDB`, with the codes of MongoDB that they stand for: those that were met.
-const CODES: [(&str, i32, &str); 13] = [
+const CODES: [(&str, i32, &str); 11] = [
     ("M0001", 2, "BadValue"),
     ("M0003", 9, "FailedToParse"),
     ("M0004", 14, "TypeMismatch"),
@@ -18,8 +18,6 @@ const CODES: [(&str, i32, &str); 13] = [
     ("M0015", 241, "ConversionFailure"),
     ("M001C", 11000, "DuplicateKey"),
     ("M007U", 40324, "Location40324"),
-    ("28000", 18, "AuthenticationFailed"),
-    ("54000", 10334, "BSONObjectTooLarge"),
 ];
 
 /// The failure that an error of the server's means.
@@ -40,7 +38,7 @@ fn code(state: &str) -> (i32, &'static str) {
 /// The result of a write: in it, `DocumentDB` gives SQL states as numbers.
 pub(crate) fn write_result(result: &[u8]) -> Result<RawDocumentBuf, Failure> {
     let mut reply = RawDocumentBuf::new();
-    for element in RawDocument::from_bytes(result)?.iter() {
+    for element in RawDocument::from_bytes(result)? {
         let (key, value) = element?;
         match value {
             RawBsonRef::Array(errors) if key == "writeErrors" => {
@@ -60,7 +58,7 @@ fn write_error(error: RawBsonRef<'_>) -> Result<RawDocumentBuf, Failure> {
     let error =
         error.as_document().ok_or_else(|| Failure::bad_value("a write error is no document"))?;
     let mut translated = RawDocumentBuf::new();
-    for element in error.iter() {
+    for element in error {
         match element? {
             (key, RawBsonRef::Int32(state)) if key == "code" => {
                 translated.append(key, code(&unpacked(state)).0);

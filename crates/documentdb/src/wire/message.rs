@@ -155,3 +155,7 @@ pub(crate) async fn write(
     stream.flush().await?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

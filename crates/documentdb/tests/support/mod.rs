@@ -1,4 +1,5 @@
 //! What the tests of both servers need.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -46,7 +46,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// A client for `jobs` readers. Nothing is connected yet. `ca_bundle` is the file of
-    /// certificates that the server is checked against; not with `mongodb+srv`, which DocumentDB
+    /// certificates that the server is checked against; not with `mongodb+srv`, which `DocumentDB`
     /// does not have, and whose servers have certificates of public authorities: against those,
     /// as the driver brings them. Certificates of the secret take the place of both.
     pub(crate) async fn new(

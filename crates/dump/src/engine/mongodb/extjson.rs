@@ -81,7 +81,9 @@ fn value(field: &Element<'_>, out: &mut String) -> Result<(), Malformed> {
         0x0f => code_with_scope(bytes, out)?,
         0x10 => named("$numberInt", &i32::from_le_bytes(of(bytes)?).to_string(), out),
         0x11 => {
-            let [low, high] = halves(u64::from_le_bytes(of(bytes)?));
+            // The seconds stand behind the number within them.
+            let (number, seconds) = bytes.split_at_checked(4).ok_or(Malformed::Value)?;
+            let (low, high) = (u32::from_le_bytes(of(number)?), u32::from_le_bytes(of(seconds)?));
             // Writing to a text cannot fail.
             let _ = write!(out, r#"{{"$timestamp":{{"t":{high},"i":{low}}}}}"#);
         }
@@ -96,12 +98,6 @@ fn value(field: &Element<'_>, out: &mut String) -> Result<(), Malformed> {
 
 fn of<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Malformed> {
     bytes.try_into().map_err(|_| Malformed::Value)
-}
-
-/// The seconds stand above the number within them.
-fn halves(timestamp: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = timestamp.to_le_bytes();
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 fn double(number: f64) -> String {

@@ -76,7 +76,7 @@ fn patterns_choose_and_one_that_fits_nothing_is_an_error() {
         let selection = selection(of, but);
         let chosen = Chosen::of(&selection).unwrap();
         let names = ["orders", "Orders.old", "v"].into_iter().filter(|name| chosen.has(name));
-        assert_eq!(Vec::from_iter(names), fitting, "{of:?} {but:?}");
+        assert_eq!(names.collect::<Vec<_>>(), fitting, "{of:?} {but:?}");
     }
     let there = [listed(&doc! {"name": "orders"})];
     let selection = selection(&["orders", "Orders"], &["nothing"]);

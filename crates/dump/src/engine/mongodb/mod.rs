@@ -1,23 +1,39 @@
-//! MongoDB, and what speaks its protocol. ADR 8 says how it is dumped.
+//! MongoDB, and what speaks its protocol, dumped into the archive of `mongodump` by a writer of
+//! our own: over several connections, and by ranges within collections. ADR 8 says why, and
+//! [`client`] what is left to `mongodump` itself.
+//!
+//! `mongorestore --archive` reads it, and so does everything here that does not know who wrote
+//! it.
 
 pub mod archive;
-mod connection;
+mod batches;
+pub(crate) mod connection;
+mod dumping;
 mod extjson;
-mod inventory;
+pub(crate) mod inventory;
+mod lane;
+mod order;
+mod plan;
+mod queue;
 pub mod ranges;
 pub mod raw;
+mod reader;
 mod restore;
+mod restore_commands;
 mod stored;
-mod trouble;
+pub(crate) mod trouble;
 mod verify;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use autodump_core::Result;
+use autodump_core::compression::{Algorithm, Compression};
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::EngineName;
-use autodump_core::{Error, ErrorClass, Result};
 
+use self::dumping::Dump;
 use self::stored::Stored;
 use super::{Content, Engine, Order};
 use crate::open_uploads::SharedStore;
@@ -33,7 +49,9 @@ pub struct Mongodb {
 }
 
 impl Mongodb {
-    /// Servers are checked against the certificates in the file `ca_bundle`, in PEM.
+    /// `ca_bundle` is the file of certificates that servers are checked against unless the secret
+    /// brings its own, or has a `mongodb+srv` URI.
+    #[must_use]
     pub fn new(ca_bundle: impl Into<PathBuf>) -> Self {
         Self { ca_bundle: ca_bundle.into() }
     }
@@ -46,22 +64,21 @@ impl Engine for Mongodb {
 
     async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
         let secret = access.secret().await?;
-        let connection = connection::Connection::new(&secret, &self.ca_bundle, None, 1).await?;
+        let preference = secret.options.read_preference;
+        let connection =
+            connection::Connection::new(&secret, &self.ca_bundle, preference, 1).await?;
         inventory::databases(&connection).await
     }
 
     async fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
         &self,
         order: &Order<A>,
-        _: &Arc<Uploader<S>>,
-        _: StopFlag,
+        uploader: &Arc<Uploader<S>>,
+        stop: StopFlag,
     ) -> Result<Content<S::Upload>> {
-        let what = format!(
-            "the database {} is of mongodb, which this version restores and \
-                            verifies alone",
-            order.database
-        );
-        Err(Error::new(ErrorClass::Configuration, what, "Use another version"))
+        let usual = Compression::usual(Algorithm::Gzip);
+        let compression = order.options.compression.unwrap_or(usual);
+        Dump { ca_bundle: &self.ca_bundle, order, uploader, compression }.run(stop).await
     }
 
     fn check(&self, backup: &Backup) -> Result<()> {

@@ -1,0 +1,64 @@
+//! What `DocumentDB` has not, served by a stub without a database behind it.
+
+use autodump_core::testing::MemoryStore;
+use autodump_documentdb::{Content, Ids, Shape};
+use autodump_dump::rows::RowDigest;
+
+use super::shop::{Seen, Shop, jobs, open_stub, seen};
+
+/// Dumps the database `shop`, and compares the archive with what the server has.
+async fn dumped(shop: &Shop, collections: &[&str]) -> Seen {
+    let store = MemoryStore::default();
+    let manifest = shop.dump(jobs(4), &store).await.unwrap();
+    assert_eq!(manifest.engine.server_version.split('.').next(), Some("7"));
+    let seen = seen(&store, &manifest);
+    for name in collections {
+        let mut expected = RowDigest::default();
+        for document in shop.documents("shop", name).await {
+            expected.add(&document);
+        }
+        assert!(expected.rows > 0, "{name}");
+        assert_eq!(seen.digests[*name], expected, "{name}");
+        let table = manifest.tables.iter().find(|table| table.name == *name).unwrap();
+        assert_eq!((table.rows, &table.hash), (expected.rows, &expected.hex()), "{name}");
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn capped_collations_and_time_series_are_read_and_declared() {
+    let shop = open_stub(Content::new().exotic("shop").unwrap()).await;
+    let stored = ["capped", "collation", "validated", "system.buckets.series"];
+    let seen = dumped(&shop, &stored).await;
+    let declared = |name: &str| {
+        let found = seen.prelude.collections.iter().find(|c| c.namespace.collection == name);
+        found.map(|found| (found.kind.as_str(), found.metadata.as_str())).unwrap()
+    };
+    for (name, kind, says) in [
+        ("capped", "collection", r#""options":{"capped":true,"size":{"$numberInt":"1048576"}"#),
+        ("collation", "collection", r#""locale":"de""#),
+        ("validated", "collection", r#""validationLevel":"strict""#),
+        ("series", "timeseries", r#""timeField":"at""#),
+        ("view", "view", r#""viewOn":"capped""#),
+    ] {
+        let (found, metadata) = declared(name);
+        assert_eq!(found, kind, "{name}");
+        assert!(metadata.contains(says), "{name}: {metadata}");
+    }
+    let names = seen.prelude.collections.iter().map(|c| c.namespace.collection.as_str());
+    assert!(
+        names.clone().all(|name| !name.starts_with("system.")),
+        "{:?}",
+        names.collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_of_a_replica_set_is_read_by_ranges_of_object_ids() {
+    let large = (Shape::Kilobyte, Ids::ObjectId, 60_000);
+    let shop = open_stub(Content::new().generated("shop", "large", large).unwrap()).await;
+    let faults = shop.server.faults();
+    faults.drop_at_get_more(4);
+    dumped(&shop, &["large"]).await;
+    assert!(faults.get_mores() > 4);
+}
