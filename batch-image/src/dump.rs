@@ -48,6 +48,10 @@ pub(crate) async fn run(
             let engine = Postgres::new(bin, environment.ca_bundle, environment.scratch);
             Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
         }
+        EngineName::Mongodb => {
+            let what = "the secret's field engine names mongodb, which this image does not dump";
+            return Err(wrong(what.to_owned(), "Use an image that does"));
+        }
     }
     Ok(())
 }
@@ -86,7 +90,8 @@ async fn asked(secrets: &Secrets, environment: &Environment) -> Result<(DumpSpec
     Ok((spec, tag_hash))
 }
 
-/// Options of the tags and of the secret that do not go together are an error.
+/// Options of the tags and of the secret that the engine has not, or that do not go together,
+/// are an error.
 fn job(
     spec: &DumpSpec,
     tag_hash: TagHash,
@@ -97,6 +102,10 @@ fn job(
         let what = format!("{} is no secret", environment.resource_arn);
         return Err(wrong(what, "Dump secrets alone"));
     };
+    let options = options.or(secret.options.clone()).checked_for(secret.engine)?;
+    if options.all_databases != Some(true) {
+        secret.named_database()?;
+    }
     Ok(DumpJob {
         resource_arn: environment.resource_arn.clone(),
         tag_hash,
@@ -105,7 +114,7 @@ fn job(
         job: environment.job.clone(),
         database: secret.database,
         verify: spec.verification_of(environment.start),
-        options: options.or(secret.options).checked()?,
+        options,
         bucket: secret.bucket.unwrap_or_else(|| environment.bucket.clone()),
         autodump_version: env!("CARGO_PKG_VERSION").to_owned(),
     })

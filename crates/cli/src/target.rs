@@ -193,6 +193,7 @@ impl Url {
             bucket: None,
             sslmode: self.sslmode,
             sslrootcert: certificates.transpose()?,
+            mongodb: None,
             options: DumpOptions::default(),
         })
     }

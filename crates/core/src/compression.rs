@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A compression that `pg_restore` can undo.
+/// A compression that `pg_restore` can undo; `mongorestore` reads gzip and none alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// As it is.
     None,
-    /// gzip, which every version reads.
+    /// gzip, which every version of both reads.
     Gzip,
-    /// Zstandard, from version 16.
+    /// Zstandard: `pg_restore` from version 16.
     Zstd,
-    /// LZ4 frames, from version 16.
+    /// LZ4 frames: `pg_restore` from version 16.
     Lz4,
 }
 

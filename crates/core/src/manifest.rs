@@ -7,7 +7,8 @@ use crate::hash::TagHash;
 use crate::tags::Format;
 use crate::verification::Level;
 
-/// Version 1 of the manifest, `contract/manifest.json`. Readers reject a version they do not
+/// Version 1 of the manifest, `contract/manifest.json` and `contract/manifest-mongodb.json`.
+/// Readers reject a version they do not
 /// know, and ignore fields they do not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,11 +72,12 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Engine {
-    /// As in the bucket's layout: `postgres`.
+    /// As in the bucket's layout: `postgres`, `mongodb`.
     pub name: String,
     /// The server's version, such as `15.18`.
     pub server_version: String,
     /// The dump program and its version, such as `pg_dump 15.18`.
+    /// AutoDump's own where it wrote the archive itself.
     pub client: String,
 }
 
@@ -85,6 +87,10 @@ pub struct Engine {
 pub enum Consistency {
     /// All of it was read in one snapshot of the database.
     Snapshot,
+    /// Each row or document as it was at some moment between `startedAt` and `finishedAt`.
+    Range,
+    /// All of it as it was at one moment, for which changes were recorded while it was read.
+    PointInTime,
 }
 
 /// How a database was dumped.
@@ -93,7 +99,7 @@ pub enum Consistency {
 pub struct Method {
     /// Who read the rows.
     pub kind: MethodKind,
-    /// Connections that read rows at once.
+    /// Connections that read rows or documents at once.
     pub jobs: u16,
     /// How the data files are compressed, such as `gzip:1`.
     pub compression: String,
@@ -106,7 +112,7 @@ pub struct Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MethodKind {
-    /// AutoDump, by ranges within tables; all else the engine's own dump program.
+    /// AutoDump, by ranges within tables or collections; all else the engine's own dump program.
     Ranges,
     /// The engine's own dump program.
     Client,
@@ -134,23 +140,24 @@ pub struct Object {
     pub sha256: String,
     /// CRC64-NVME of the whole object as S3 shows it: big-endian, base64.
     pub crc64nvme: String,
-    /// Lengths in bytes of the pieces that can be decompressed, and their rows loaded, each
-    /// without the others; together they are the object. Empty where that is not known.
+    /// Lengths in bytes of the pieces that can be decompressed, and their rows or documents
+    /// loaded, each without the others; together they are the object. Empty where that is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<u64>,
 }
 
-/// The rows of one table.
+/// The rows of one table, or the documents of one collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Its schema.
+    /// Its schema; of a collection its database.
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// How many rows were read.
+    /// How many rows or documents were read; of a view none.
     pub rows: u64,
     /// The sum, modulo 2^128, of the XXH3-128 hashes of all rows as COPY writes them, without
-    /// their line ends: 32 hexadecimal digits. It does not depend on the order of rows.
+    /// their line ends, or of all documents as they are in BSON: 32 hexadecimal digits. It does
+    /// not depend on their order. The sum of none, as that of a view, is 0.
     pub hash: String,
     /// The keys of the objects that hold them, in order.
     pub keys: Vec<String>,
@@ -173,12 +180,29 @@ pub(crate) mod seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::EngineName;
 
     #[test]
     fn the_golden_manifest_is_read_and_written_unchanged() {
-        let golden: serde_json::Value =
-            serde_json::from_str(include_str!("../../../contract/manifest.json")).unwrap();
-        let manifest: Manifest = serde_json::from_value(golden.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&manifest).unwrap(), golden);
+        for (text, consistency) in [
+            (include_str!("../../../contract/manifest.json"), Consistency::Snapshot),
+            (include_str!("../../../contract/manifest-mongodb.json"), Consistency::Range),
+        ] {
+            let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+            let manifest: Manifest = serde_json::from_value(golden.clone()).unwrap();
+            assert_eq!(manifest.consistency, consistency);
+            assert_eq!(
+                EngineName::of(&manifest.engine.name).unwrap().as_str(),
+                golden["engine"]["name"]
+            );
+            assert_eq!(serde_json::to_value(&manifest).unwrap(), golden);
+        }
+    }
+
+    #[test]
+    fn the_consistencies_have_names_of_their_own() {
+        let all = [Consistency::Snapshot, Consistency::Range, Consistency::PointInTime];
+        let names = serde_json::to_value(all).unwrap();
+        assert_eq!(names, serde_json::json!(["snapshot", "range", "point-in-time"]));
     }
 }

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use crate::compression::Compression;
-use crate::error::{Error, ErrorClass, Result};
+use crate::manifest::MethodKind;
 use crate::pattern::Pattern;
+
+mod check;
+mod read_preference;
+
+pub(crate) use self::check::Conflict;
+pub use self::read_preference::ReadPreference;
 
 /// The names of the options, which tags and fields of the secret share.
 pub(crate) mod names {
@@ -18,6 +24,11 @@ pub(crate) mod names {
     pub(crate) const SCHEMAS: &str = "schemas";
     pub(crate) const EXCLUDE_SCHEMAS: &str = "exclude-schemas";
     pub(crate) const EXCLUDE_TABLE_DATA: &str = "exclude-table-data";
+    pub(crate) const COLLECTIONS: &str = "collections";
+    pub(crate) const EXCLUDE_COLLECTIONS: &str = "exclude-collections";
+    pub(crate) const METHOD: &str = "method";
+    pub(crate) const READ_PREFERENCE: &str = "read-preference";
+    pub(crate) const OPLOG: &str = "oplog";
 }
 
 /// What is to be dumped, and how. `None` and empty lists stand for what was not given.
@@ -25,15 +36,22 @@ pub(crate) mod names {
 pub struct DumpOptions {
     /// How data files are compressed; else as the client can best.
     pub compression: Option<Compression>,
-    /// Connections that read rows at once, 1 to 64; else twice the vCPUs, at most 16.
+    /// Connections that read rows or documents at once, 1 to 64; else twice the vCPUs, at most 16.
     pub jobs: Option<u16>,
     /// How long a lock is waited for, 1 second to 24 hours; else [`DumpOptions::LOCK_TIMEOUT`].
     pub lock_timeout: Option<Duration>,
     /// Every database of the server instead of one; else one.
     pub all_databases: Option<bool>,
-    /// Roles and tablespaces too; else not.
+    /// What belongs to the server too: PostgreSQL's roles and tablespaces, MongoDB's users and
+    /// roles; else not.
     pub globals: Option<bool>,
-    /// Which tables.
+    /// Who reads MongoDB's documents; else who does it best.
+    pub method: Option<MethodKind>,
+    /// Which members of a replica set of MongoDB are read; else [`ReadPreference::default`].
+    pub read_preference: Option<ReadPreference>,
+    /// The changes that MongoDB's oplog records meanwhile too, for one point in time; else not.
+    pub oplog: Option<bool>,
+    /// Which tables or collections.
     pub selection: Selection,
 }
 
@@ -51,66 +69,21 @@ impl DumpOptions {
             lock_timeout: self.lock_timeout.or(other.lock_timeout),
             all_databases: self.all_databases.or(other.all_databases),
             globals: self.globals.or(other.globals),
+            method: self.method.or(other.method),
+            read_preference: self.read_preference.or(other.read_preference),
+            oplog: self.oplog.or(other.oplog),
             selection: self.selection.or(other.selection),
         }
     }
-
-    /// These options, if they go together: to be asked once all that were given are here. The
-    /// error is of class [`ErrorClass::Configuration`], and names the first two that do not.
-    pub fn checked(self) -> Result<Self> {
-        let Some(Conflict { option, with, why, remedy }) = self.conflicts().next() else {
-            return Ok(self);
-        };
-        Err(Error::new(
-            ErrorClass::Configuration,
-            format!("the option {option} does not go with {with}: {why}"),
-            format!("Remove one of them from the tags or from the secret's fields, or {remedy}"),
-        ))
-    }
-
-    /// The options that do not go together.
-    pub(crate) fn conflicts(&self) -> impl Iterator<Item = Conflict> {
-        let Selection { tables, schemas, exclude_schemas, .. } = &self.selection;
-        let (tables, schemas) = (!tables.is_empty(), !schemas.is_empty());
-        let all = self.all_databases == Some(true);
-        let of_all = |option| Conflict {
-            option,
-            with: "databases = all",
-            why: "a database in which nothing fits could not be dumped",
-            remedy: "name what is left out, by exclude-tables or exclude-schemas",
-        };
-        let of_tables = |option| Conflict {
-            option,
-            with: names::TABLES,
-            why: "tables are chosen whatever their schemas",
-            remedy: "name the tables that are left out, by exclude-tables",
-        };
-        [
-            (all && tables).then(|| of_all(names::TABLES)),
-            (all && schemas).then(|| of_all(names::SCHEMAS)),
-            (tables && schemas).then(|| of_tables(names::SCHEMAS)),
-            (tables && !exclude_schemas.is_empty()).then(|| of_tables(names::EXCLUDE_SCHEMAS)),
-        ]
-        .into_iter()
-        .flatten()
-    }
-}
-
-/// An option that does not go with another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Conflict {
-    pub(crate) option: &'static str,
-    /// The other one, with its value if that matters.
-    pub(crate) with: &'static str,
-    pub(crate) why: &'static str,
-    /// What to do instead of leaving out one of them; a sentence fragment, as `why` is.
-    pub(crate) remedy: &'static str,
 }
 
 /// Which tables are dumped: those that fit one of `tables`, or else are in one of `schemas` but
 /// in none of `exclude_schemas`, or else all that are in none of `exclude_schemas`; of these,
 /// those that fit none of `exclude_tables`. As `pg_dump` has it, which takes no account of
-/// schemas where there are `tables`: [`DumpOptions::checked`] refuses these together.
+/// schemas where there are `tables`: [`DumpOptions::checked_for`] refuses these together.
+///
+/// Which collections are dumped: those that fit one of `collections`, or all where there are
+/// none; of these, those that fit none of `exclude_collections`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// `pg_dump --table`.
@@ -123,6 +96,10 @@ pub struct Selection {
     pub exclude_schemas: Vec<Pattern>,
     /// `pg_dump --exclude-table-data`: the table without its rows.
     pub exclude_table_data: Vec<Pattern>,
+    /// Collections of MongoDB, by [`Pattern::collection`].
+    pub collections: Vec<Pattern>,
+    /// Collections of MongoDB that are left out.
+    pub exclude_collections: Vec<Pattern>,
 }
 
 impl Selection {
@@ -135,6 +112,8 @@ impl Selection {
             schemas: or(self.schemas, other.schemas),
             exclude_schemas: or(self.exclude_schemas, other.exclude_schemas),
             exclude_table_data: or(self.exclude_table_data, other.exclude_table_data),
+            collections: or(self.collections, other.collections),
+            exclude_collections: or(self.exclude_collections, other.exclude_collections),
         }
     }
 }
@@ -174,7 +153,16 @@ pub(crate) fn databases(value: &str) -> Result<bool, String> {
     }
 }
 
-/// Reads the value of `globals`.
+/// Reads the value of `method` for a database.
+pub(crate) fn method(value: &str) -> Result<MethodKind, String> {
+    match value {
+        "ranges" => Ok(MethodKind::Ranges),
+        "client" => Ok(MethodKind::Client),
+        _ => Err("is no method: allowed are ranges and client".to_owned()),
+    }
+}
+
+/// Reads the value of `globals` or `oplog`.
 pub(crate) fn yes_or_no(value: &str) -> Result<bool, String> {
     match value {
         "yes" => Ok(true),
@@ -189,107 +177,4 @@ fn number(value: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_read_and_others_are_not() {
-        assert_eq!((jobs("1"), jobs("64")), (Ok(1), Ok(64)));
-        for value in ["", "0", "65", "65537", "+8", "8.0", "many"] {
-            assert!(jobs(value).is_err(), "{value}");
-        }
-        for (value, seconds) in [("1s", 1), ("90s", 90), ("15m", 900), ("24h", 86400)] {
-            assert_eq!(lock_timeout(value), Ok(Duration::from_secs(seconds)), "{value}");
-        }
-        for value in ["", "s", "15", "0s", "25h", "86401s", "+1s", "1.5h", "1d", "1 s", "1é"] {
-            assert!(lock_timeout(value).is_err(), "{value}");
-        }
-        assert!(lock_timeout("18446744073709551615h").is_err());
-        assert_eq!((databases("one"), databases("all")), (Ok(false), Ok(true)));
-        assert_eq!((yes_or_no("no"), yes_or_no("yes")), (Ok(false), Ok(true)));
-        assert!(databases("ALL").is_err() && yes_or_no("true").is_err());
-    }
-
-    #[test]
-    fn what_was_given_wins_also_where_it_says_no() {
-        let tables = |name: &str| vec![Pattern::table(name).unwrap()];
-        let tags = DumpOptions {
-            globals: Some(false),
-            jobs: Some(2),
-            selection: Selection { tables: tables("a"), ..Selection::default() },
-            ..DumpOptions::default()
-        };
-        let secret = DumpOptions {
-            compression: Some("gzip:9".parse().unwrap()),
-            jobs: Some(8),
-            lock_timeout: Some(Duration::from_secs(1)),
-            all_databases: Some(true),
-            globals: Some(true),
-            selection: Selection {
-                tables: tables("b"),
-                schemas: tables("c"),
-                ..Selection::default()
-            },
-        };
-        let expected = DumpOptions {
-            globals: Some(false),
-            jobs: Some(2),
-            selection: Selection {
-                tables: tables("a"),
-                schemas: tables("c"),
-                ..Selection::default()
-            },
-            ..secret.clone()
-        };
-        assert_eq!(tags.clone().or(secret.clone()), expected);
-        assert_eq!(DumpOptions::default().or(secret.clone()), secret);
-        assert_eq!(tags.clone().or(DumpOptions::default()), tags);
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_named_with_what_to_do() {
-        let some = || vec![Pattern::table("a").unwrap()];
-        let options = |all: bool, selection: Selection| DumpOptions {
-            all_databases: Some(all),
-            selection,
-            ..DumpOptions::default()
-        };
-        let none = Selection::default;
-        let tables = || Selection { tables: some(), ..none() };
-        let schemas = || Selection { schemas: some(), ..none() };
-        let excludes = Selection {
-            exclude_tables: some(),
-            exclude_schemas: some(),
-            exclude_table_data: some(),
-            ..none()
-        };
-        for good in [
-            options(true, none()),
-            options(true, excludes.clone()),
-            options(false, Selection { schemas: some(), ..excludes.clone() }),
-            options(false, Selection { exclude_schemas: Vec::new(), tables: some(), ..excludes }),
-        ] {
-            assert_eq!(good.clone().checked().unwrap(), good);
-        }
-        for (bad, says) in [
-            (options(true, tables()), "the option tables does not go with databases = all: "),
-            (options(true, schemas()), "the option schemas does not go with databases = all: "),
-            (
-                options(false, Selection { schemas: some(), ..tables() }),
-                "the option schemas does not go with tables: ",
-            ),
-            (
-                options(false, Selection { exclude_schemas: some(), ..tables() }),
-                "the option exclude-schemas does not go with tables: ",
-            ),
-        ] {
-            let error = bad.checked().unwrap_err();
-            assert_eq!(error.class(), ErrorClass::Configuration);
-            assert!(error.what().starts_with(says), "{error}");
-            assert!(error.hint().contains("exclude-tables"), "{error}");
-        }
-        // One that a tag gives, and one that the secret does.
-        assert!(options(false, none()).or(options(true, tables())).checked().is_ok());
-        assert!(options(true, none()).or(options(false, schemas())).checked().is_err());
-    }
-}
+mod tests;

@@ -5,6 +5,9 @@
 //! double quotes everything stands for itself (`""` for a quote).
 //! Other special characters of regular expressions, which PostgreSQL would also take, are
 //! not allowed outside of quotes.
+//!
+//! Patterns of MongoDB's collections are written in the same way, but letters stand for
+//! themselves, and so do dots: they are a part of the name.
 
 use std::fmt;
 
@@ -16,8 +19,17 @@ pub struct Pattern {
     text: String,
 }
 
+/// Whose names they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Their letters are folded, and a dot ends one.
+    Postgres,
+    /// They stand as they are.
+    Mongodb,
+}
+
 /// One name's pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Part {
     /// A regular expression for all of the name, anchored at both ends.
     regex: String,
@@ -26,7 +38,7 @@ struct Part {
 impl Pattern {
     /// Reads a pattern of a table: `[schema.]name`. The error is a sentence fragment.
     pub fn table(text: &str) -> Result<Self, String> {
-        let mut parts = parts(text)?;
+        let mut parts = parts(text, Names::Postgres)?;
         let (schema, name) = match parts.len() {
             1 => (None, parts.remove(0)),
             2 => (Some(parts.remove(0)), parts.remove(0)),
@@ -44,6 +56,14 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// Reads a pattern of a collection of MongoDB: one name. The error is a sentence fragment.
+    pub fn collection(text: &str) -> Result<Self, String> {
+        let name = parts(text, Names::Mongodb)?.into_iter().next().unwrap_or_default();
+        // A name may have line ends, which `.` would not stand for.
+        let regex = format!("(?s){}", name.regex);
+        Ok(Self { schema: None, name: Part { regex }, text: text.to_owned() })
+    }
+
     /// The regular expression that a schema's name has to fit (PostgreSQL's and Rust's mean
     /// the same by it); `None` when every visible schema does.
     #[must_use]
@@ -51,7 +71,7 @@ impl Pattern {
         self.schema.as_ref().map(|part| part.regex.as_str())
     }
 
-    /// The regular expression that the name has to fit.
+    /// The regular expression that the name has to fit. That of a collection is for Rust alone.
     #[must_use]
     pub fn name_regex(&self) -> &str {
         &self.name.regex
@@ -91,8 +111,9 @@ pub(crate) fn of_tag(word: &str) -> String {
     word.chars().map(star).collect()
 }
 
-/// The parts between dots that are outside of quotes.
-fn parts(text: &str) -> Result<Vec<Part>, String> {
+/// The parts between dots that are outside of quotes; one for a collection.
+fn parts(text: &str, names: Names) -> Result<Vec<Part>, String> {
+    let folds = names == Names::Postgres;
     let mut parts = vec![String::new()];
     let mut quoted = false;
     let mut characters = text.chars().peekable();
@@ -107,7 +128,7 @@ fn parts(text: &str) -> Result<Vec<Part>, String> {
                 quoted = !quoted;
                 regex
             }
-            '.' if !quoted => {
+            '.' if !quoted && folds => {
                 if let Some(last) = parts.last_mut() {
                     *last = regex;
                 }
@@ -117,6 +138,7 @@ fn parts(text: &str) -> Result<Vec<Part>, String> {
             '*' if !quoted => regex + ".*",
             '?' if !quoted => regex + ".",
             _ if quoted => regex + &literal(character),
+            _ if !folds && (character == '.' || is_plain(character)) => regex + &literal(character),
             _ if is_plain(character) => regex + &literal(character.to_ascii_lowercase()),
             _ => {
                 return Err(format!(
@@ -168,6 +190,23 @@ mod tests {
             let pattern = Pattern::table(text).unwrap();
             assert_eq!((pattern.schema_regex(), pattern.name_regex()), (schema, name), "{text}");
             assert_eq!(pattern.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_collections_name_stands_as_it_is_written() {
+        for (text, name) in [
+            ("orders.2026", "(?s)^(orders\\.2026)$"),
+            ("App.Log_*", "(?s)^(App\\.Log_.*)$"),
+            ("\"a b*\".?", "(?s)^(a\\ b\\*\\..)$"),
+            (".", "(?s)^(\\.)$"),
+        ] {
+            let pattern = Pattern::collection(text).unwrap();
+            assert_eq!((pattern.schema_regex(), pattern.name_regex()), (None, name), "{text}");
+            assert_eq!(pattern.to_string(), text);
+        }
+        for text in ["", "\"\"", "a|b", "(a)", "\"a", "a b", "a+"] {
+            assert!(Pattern::collection(text).is_err(), "{text}");
         }
     }
 

@@ -6,9 +6,12 @@ use crate::error::{Error, ErrorClass, Result};
 use crate::options::DumpOptions;
 
 mod fields;
+mod mongodb;
+mod tls;
 pub mod uri;
 
 use self::fields::Fields;
+use self::uri::MongoUri;
 
 /// Text that must not be shown. `Debug` and any error leave it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,25 +42,42 @@ impl fmt::Debug for Hidden {
 pub enum EngineName {
     /// `postgres`, also written `postgresql` and `aurora-postgresql`.
     Postgres,
+    /// `mongodb`, also written `mongo`, `documentdb` and `docdb`.
+    Mongodb,
 }
 
 impl EngineName {
+    /// Every engine.
+    pub const ALL: [Self; 2] = [Self::Postgres, Self::Mongodb];
+
     /// The name in the bucket's layout and the manifest.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Mongodb => "mongodb",
         }
     }
 
-    const fn default_port(self) -> u16 {
+    /// The engine with this name in the bucket's layout and the manifest; `None` where there is
+    /// none. What a secret may say is more: [`SecretValue::parse`].
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.as_str() == name)
+    }
+
+    /// The port that its servers listen on unless told otherwise.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
         match self {
             Self::Postgres => 5432,
+            Self::Mongodb => uri::PORT,
         }
     }
 }
 
-/// How TLS is used, by libpq's names.
+/// How TLS is used, by libpq's names. MongoDB has no [`SslMode::Prefer`] and no
+/// [`SslMode::VerifyCa`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SslMode {
     /// No TLS.
@@ -115,7 +135,8 @@ pub struct SecretValue {
     pub host: String,
     /// Port; the engine's usual one when the secret names none.
     pub port: u16,
-    /// The database.
+    /// The database. Of MongoDB empty where the secret names none:
+    /// [`SecretValue::named_database`].
     pub database: String,
     /// The role.
     pub username: String,
@@ -130,6 +151,10 @@ pub struct SecretValue {
     pub sslmode: SslMode,
     /// Certificates in PEM to trust instead of the RDS bundle.
     pub sslrootcert: Option<String>,
+    /// How MongoDB is reached; `None` for other engines. What has a field of its own is not in
+    /// it: user, password, database, TLS and read preference. Without a database it is
+    /// `authSource` that says against which one the user is checked.
+    pub mongodb: Option<MongoUri>,
     /// What is dumped, and how. Tags win over it: [`DumpOptions::or`].
     pub options: DumpOptions,
 }
@@ -138,13 +163,27 @@ impl SecretValue {
     /// Reads the JSON text of a secret. Field names are those of the seed system
     /// (`username, password, databasename, endpoint, engine, bucketname`) or those that RDS
     /// writes (`host, dbname, port, engine`), case-sensitive; options have the names of their
-    /// tags. Fields of others are ignored.
+    /// tags. Fields of others are ignored. For MongoDB `uri` stands for hosts, user, password
+    /// and, where it names one, database.
     ///
     /// Errors are [`ErrorClass::Configuration`], name the field, and never show the value of
     /// the password.
     pub fn parse(text: &str) -> Result<Self> {
         let fields = Fields::of(text)?;
-        let engine = engine(&fields.required(&["engine"])?)?;
+        match engine(&fields.required(&["engine"])?)? {
+            EngineName::Postgres => Self::of_postgres(&fields),
+            EngineName::Mongodb => mongodb::read(&fields),
+        }
+    }
+
+    fn of_postgres(fields: &Fields) -> Result<Self> {
+        if fields.has("uri") {
+            return Err(wrong(
+                "the secret has the field uri, which the engine postgres has not",
+                "Use the fields endpoint, port, databasename, username and password",
+            ));
+        }
+        let engine = EngineName::Postgres;
         let sslmode = fields.sslmode()?;
         let authentication = fields.authentication()?;
         let password = match authentication {
@@ -172,8 +211,21 @@ impl SecretValue {
             bucket: fields.text(&["bucketname"])?,
             sslmode,
             sslrootcert: fields.text(&["sslrootcert"])?,
+            mongodb: None,
             options: fields.options()?,
         })
+    }
+
+    /// The database, for what needs one. The error, of class [`ErrorClass::Configuration`], says
+    /// that the secret names none.
+    pub fn named_database(&self) -> Result<&str> {
+        if self.database.is_empty() {
+            return Err(wrong(
+                "the secret names no database",
+                "Add the field databasename, or dump every database by databases = all",
+            ));
+        }
+        Ok(&self.database)
     }
 
     /// The same with another password, or with a token.
@@ -190,9 +242,11 @@ fn wrong(what: impl Into<String>, hint: impl Into<String>) -> Error {
 fn engine(name: &str) -> Result<EngineName> {
     match name.to_ascii_lowercase().as_str() {
         "postgres" | "postgresql" | "aurora-postgresql" => Ok(EngineName::Postgres),
+        "mongodb" | "mongo" | "documentdb" | "docdb" => Ok(EngineName::Mongodb),
         _ => Err(wrong(
             format!("the secret's field engine is {name:?}"),
-            "Use postgres (postgresql and aurora-postgresql mean the same)",
+            "Use postgres (postgresql and aurora-postgresql mean the same) or mongodb (mongo, \
+             documentdb and docdb mean the same)",
         )),
     }
 }

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::{Authentication, SslMode, wrong};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::{self, DumpOptions, Selection, names};
 use crate::pattern::{self, Pattern};
 
 const EXAMPLE: &str = "Store it as key/value pairs: username, password, engine, \
-    endpoint (or host), databasename (or dbname), and optionally port, sslmode, bucketname";
+    endpoint (or host), databasename (or dbname), and optionally port, sslmode, bucketname; for \
+    MongoDB uri may stand for most of them";
 
 /// The fields by name. Values of fields that are not asked for, and of the password, are in
 /// no error.
@@ -22,19 +23,35 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there and not empty.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self.0.get(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.trim().is_empty(),
+            Some(_) => true,
+        }
+    }
+
     /// The first of `names` that is there and not empty, trimmed.
     pub(super) fn text(&self, names: &[&str]) -> Result<Option<String>> {
-        for name in names {
-            match self.0.get(*name) {
-                None | Some(Value::Null) => {}
-                Some(Value::String(text)) if text.trim().is_empty() => {}
-                Some(Value::String(text)) => return Ok(Some(text.trim().to_owned())),
-                Some(_) => {
-                    return Err(wrong(format!("the secret's field {name} is no text"), EXAMPLE));
-                }
-            }
+        Ok(self.named(names)?.map(|(_, text)| text))
+    }
+
+    /// The same with the name that it has.
+    pub(super) fn named<'n>(&self, names: &[&'n str]) -> Result<Option<(&'n str, String)>> {
+        let Some(name) = names.iter().find(|name| self.has(name)) else { return Ok(None) };
+        match self.0.get(*name) {
+            Some(Value::String(text)) => Ok(Some((*name, text.trim().to_owned()))),
+            _ => Err(no_text(name)),
         }
-        Ok(None)
+    }
+
+    /// A text, or a truth value of JSON as `true` or `false`.
+    pub(super) fn text_or_truth(&self, name: &str) -> Result<Option<String>> {
+        match self.0.get(name) {
+            Some(Value::Bool(truth)) => Ok(Some(truth.to_string())),
+            _ => self.text(&[name]),
+        }
     }
 
     pub(super) fn required(&self, names: &[&str]) -> Result<String> {
@@ -50,7 +67,7 @@ impl Fields {
             Some(Value::String(_) | Value::Null) | None => {
                 Err(wrong(format!("the secret has no field {name}"), EXAMPLE))
             }
-            Some(_) => Err(wrong(format!("the secret's field {name} is no text"), EXAMPLE)),
+            Some(_) => Err(no_text(name)),
         }
     }
 
@@ -99,12 +116,18 @@ impl Fields {
             lock_timeout: self.option(names::LOCK_TIMEOUT, options::lock_timeout)?,
             all_databases: self.option(names::DATABASES, options::databases)?,
             globals: self.option(names::GLOBALS, options::yes_or_no)?,
+            method: self.option(names::METHOD, options::method)?,
+            read_preference: self.option(names::READ_PREFERENCE, str::parse)?,
+            oplog: self.option(names::OPLOG, options::yes_or_no)?,
             selection: Selection {
                 tables: self.patterns(names::TABLES, Pattern::table)?,
                 exclude_tables: self.patterns(names::EXCLUDE_TABLES, Pattern::table)?,
                 schemas: self.patterns(names::SCHEMAS, Pattern::schema)?,
                 exclude_schemas: self.patterns(names::EXCLUDE_SCHEMAS, Pattern::schema)?,
                 exclude_table_data: self.patterns(names::EXCLUDE_TABLE_DATA, Pattern::table)?,
+                collections: self.patterns(names::COLLECTIONS, Pattern::collection)?,
+                exclude_collections: self
+                    .patterns(names::EXCLUDE_COLLECTIONS, Pattern::collection)?,
             },
         })
     }
@@ -150,4 +173,8 @@ impl Fields {
         };
         words.iter().map(|word| read(word).map_err(|reason| reject(&reason))).collect()
     }
+}
+
+fn no_text(name: &str) -> Error {
+    wrong(format!("the secret's field {name} is no text"), EXAMPLE)
 }

@@ -3,19 +3,22 @@
 //! It is read here rather than by the programs that use it: their errors quote the password.
 
 use std::fmt::Write as _;
+use std::net::Ipv6Addr;
 
 use super::{Hidden, wrong};
 use crate::error::{Error, Result};
 
 /// The port of a host that names none.
-const PORT: u16 = 27017;
+pub(super) const PORT: u16 = 27017;
 
 /// The options that are understood, as they are written. Their names' case does not matter.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 17] = [
     "appName",
     "authMechanism",
     "authSource",
+    "compressors",
     "directConnection",
+    "journal",
     "loadBalanced",
     "maxStalenessSeconds",
     "readPreference",
@@ -26,6 +29,7 @@ const OPTIONS: [&str; 14] = [
     "ssl",
     "tls",
     "tlsInsecure",
+    "w",
 ];
 
 /// A connection string, taken apart. `Debug` leaves the password out.
@@ -185,6 +189,12 @@ fn read_host(text: &str, srv: bool) -> Result<(String, u16)> {
     if host.starts_with('/') {
         return Err(faulty("names a socket of this machine", "Name a host"));
     }
+    if !is_host(&host) {
+        return Err(faulty(
+            "has a host that is neither a name nor an address",
+            "Names have letters, digits and - . _, and addresses with colons stand in brackets",
+        ));
+    }
     let Some(port) = port else { return Ok((host, PORT)) };
     if srv {
         return Err(faulty("is mongodb+srv:// with a port, which DNS tells", "Remove the port"));
@@ -199,6 +209,12 @@ fn read_host(text: &str, srv: bool) -> Result<(String, u16)> {
     Ok((host, number))
 }
 
+/// Whether it is a host's name or address, and nothing besides: it is written as it stands.
+pub(super) fn is_host(text: &str) -> bool {
+    let is_plain = |character: char| character.is_alphanumeric() || "-._".contains(character);
+    text.parse::<Ipv6Addr>().is_ok() || (!text.is_empty() && text.chars().all(is_plain))
+}
+
 fn read_options(text: &str) -> Result<Vec<(&'static str, String)>> {
     let mut options: Vec<(&'static str, String)> = Vec::new();
     for option in text.split('&').filter(|option| !option.is_empty()) {
@@ -209,7 +225,11 @@ fn read_options(text: &str) -> Result<Vec<(&'static str, String)>> {
                 "Remove it: understood are {}. Certificates belong into the field sslrootcert",
                 OPTIONS.join(", ")
             );
-            faulty(&format!("has the option {name:?}, which is not understood"), &hint)
+            // Whoever encodes too much may have made a password an option.
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let what =
+                if is_name { format!("the option {name:?}") } else { "an option".to_owned() };
+            faulty(&format!("has {what}, which is not understood"), &hint)
         })?;
         let repeats = options.iter().any(|(other, _)| *other == known);
         if repeats && known != "readPreferenceTags" {

@@ -33,7 +33,7 @@ const RESTORE_TARGET: &str = "restore-target";
 const RETENTION: &str = "retention";
 
 /// The tags of secrets, as an error lists them.
-const OF_SECRETS: [&str; 17] = [
+const OF_SECRETS: [&str; 22] = [
     START_SCHEDULE,
     TIMEZONE,
     FORMAT,
@@ -48,6 +48,11 @@ const OF_SECRETS: [&str; 17] = [
     names::SCHEMAS,
     names::EXCLUDE_SCHEMAS,
     names::EXCLUDE_TABLE_DATA,
+    names::COLLECTIONS,
+    names::EXCLUDE_COLLECTIONS,
+    names::METHOD,
+    names::READ_PREFERENCE,
+    names::OPLOG,
     VERIFY,
     VERIFY_SCHEDULE,
     RESTORE_TARGET,

@@ -42,12 +42,17 @@ impl Reader<'_> {
             lock_timeout: self.take(names::LOCK_TIMEOUT, options::lock_timeout),
             all_databases: self.take(names::DATABASES, options::databases),
             globals: self.take(names::GLOBALS, options::yes_or_no),
+            method: self.take(names::METHOD, options::method),
+            read_preference: self.take(names::READ_PREFERENCE, str::parse),
+            oplog: self.take(names::OPLOG, options::yes_or_no),
             selection: Selection {
                 tables: self.patterns(names::TABLES, Pattern::table),
                 exclude_tables: self.patterns(names::EXCLUDE_TABLES, Pattern::table),
                 schemas: self.patterns(names::SCHEMAS, Pattern::schema),
                 exclude_schemas: self.patterns(names::EXCLUDE_SCHEMAS, Pattern::schema),
                 exclude_table_data: self.patterns(names::EXCLUDE_TABLE_DATA, Pattern::table),
+                collections: self.patterns(names::COLLECTIONS, Pattern::collection),
+                exclude_collections: self.patterns(names::EXCLUDE_COLLECTIONS, Pattern::collection),
             },
         }
     }
@@ -63,8 +68,8 @@ impl Reader<'_> {
         self.take(name, all).unwrap_or_default()
     }
 
-    /// Options that the secret gives may go together with these no better: that is for
-    /// [`DumpOptions::checked`] to say.
+    /// Which engine it is, only the secret says, and options that it gives may go together with
+    /// these no better: that is for [`DumpOptions::checked_for`] to say.
     fn reject_conflicts(&mut self, options: &DumpOptions, tags: &BTreeMap<String, String>) {
         for Conflict { option, with, why, remedy } in options.conflicts() {
             let value = tags.get(&self.prefix.key(option)).map_or("", |value| value.trim());

@@ -3,7 +3,9 @@ use std::time;
 use proptest::prelude::*;
 
 use super::*;
-use crate::options::DumpOptions;
+use crate::manifest::MethodKind;
+use crate::options::{DumpOptions, ReadPreference};
+use crate::pattern::Pattern;
 
 fn read(tags: &[(&str, &str)]) -> Option<Result<DumpSpec, Vec<String>>> {
     read_as(Kind::Secret, tags)
@@ -103,6 +105,44 @@ fn every_option_is_read() {
 }
 
 #[test]
+fn every_option_of_mongodb_is_read() {
+    let schedule = ("autodump:start-schedule", "@daily");
+    let spec = read(&[
+        schedule,
+        ("autodump:collections", "Orders.+ \"a b\""),
+        ("autodump:exclude-collections", "Orders.tmp"),
+        ("autodump:method", "ranges"),
+        ("autodump:read-preference", "secondary"),
+        ("autodump:oplog", "no"),
+    ]);
+    let options = database(spec.unwrap().unwrap());
+    let shown = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown(&options.selection.collections), ["Orders.*", "\"a b\""]);
+    assert_eq!(shown(&options.selection.exclude_collections), ["Orders.tmp"]);
+    assert_eq!(options.method, Some(MethodKind::Ranges));
+    assert_eq!(options.read_preference, Some(ReadPreference::Secondary));
+    assert_eq!(options.oplog, Some(false));
+    // The secret may yet name the engine that has it, and say that it is all databases.
+    let spec = read(&[schedule, ("autodump:oplog", "yes")]);
+    assert_eq!(database(spec.unwrap().unwrap()).oplog, Some(true));
+
+    let errors = read(&[
+        schedule,
+        ("autodump:oplog", "yes"),
+        ("autodump:method", "ranges"),
+        ("autodump:tables", "orders"),
+    ]);
+    let errors = errors.unwrap().unwrap_err();
+    for (error, says) in errors.iter().zip([
+        "tag autodump:method with value \"ranges\" does not go with the tag autodump:oplog = yes: ",
+        "tag autodump:method with value \"ranges\" does not go with the tag autodump:tables: ",
+    ]) {
+        assert!(error.starts_with(says), "{error}");
+    }
+    assert_eq!(errors.len(), 2, "{errors:?}");
+}
+
+#[test]
 fn options_that_do_not_go_together_are_named_with_each_other() {
     let errors = read(&[
         ("autodump:start-schedule", "@daily"),
@@ -139,7 +179,7 @@ fn every_wrong_tag_is_named_with_its_value_and_what_is_allowed() {
             "tag autodump:format with value \"csv\" is no format: only native is supported",
             "tag autodump:size with value \"huge\" is no size: allowed are small, medium, large and xlarge",
             "tag autodump:retention with value \"30d\" is not supported yet: how long backups are kept is set by the construct",
-            "tag autodump:shedule with value \"x\" is unknown: the tags are start-schedule, timezone, format, size, compression, jobs, lock-timeout, databases, globals, tables, exclude-tables, schemas, exclude-schemas, exclude-table-data, verify, verify-schedule, restore-target",
+            "tag autodump:shedule with value \"x\" is unknown: the tags are start-schedule, timezone, format, size, compression, jobs, lock-timeout, databases, globals, tables, exclude-tables, schemas, exclude-schemas, exclude-table-data, collections, exclude-collections, method, read-preference, oplog, verify, verify-schedule, restore-target",
         ]
     );
 }
@@ -158,6 +198,11 @@ fn every_option_says_what_is_allowed() {
         ("schemas", "app.orders", "has the pattern \"app.orders\", but the name of a schema"),
         ("exclude-schemas", "a.+", "has the pattern \"a.*\", but the name of a schema"),
         ("exclude-table-data", "(x)", "has the pattern \"(x)\" with '('"),
+        ("collections", "a|b", "has the pattern \"a|b\" with '|'"),
+        ("exclude-collections", "", "names nothing: give patterns, or remove the tag"),
+        ("method", "scan", "is no method: allowed are ranges and client"),
+        ("read-preference", "any", "is no read preference: allowed are primary, primaryPreferred"),
+        ("oplog", "true", "is not allowed: it is yes or no"),
         ("verify", "full", "is no level of verification: allowed are none, checksum,"),
         ("verify-schedule", "@weekly", "does nothing without the tag autodump:verify,"),
         ("restore-target", "no", "is not allowed: it is yes, or the tag is removed"),

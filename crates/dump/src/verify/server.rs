@@ -107,6 +107,7 @@ impl Server {
             bucket: None,
             sslmode: SslMode::Disable,
             sslrootcert: None,
+            mongodb: None,
             options: DumpOptions::default(),
         }
     }
