@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use autodump_core::Result;
 use autodump_core::compression::{Algorithm, Compression};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::wire::Piece as Rows;
-use crate::assembly::{Assembly, Hand, Piece};
-use crate::codec::{Encoder, HEADROOM};
+use crate::assembly::{Assembly, Hand};
+use crate::filling::Filling;
 use crate::open_uploads::SharedStore;
 use crate::part_size::SMALLEST;
 use crate::rows::{RowDigest, SplitRow};
@@ -19,14 +18,8 @@ use crate::uploader::{Sending, Uploader};
 
 /// The lane of one reader into one table's object.
 pub(super) struct Lane<S: SharedStore> {
-    uploader: Arc<Uploader<S>>,
     hand: Hand<S>,
-    compression: Compression,
-    encoder: Encoder,
-    out: Vec<u8>,
-    permit: Option<OwnedSemaphorePermit>,
-    /// The most that a piece may have.
-    capacity: u64,
+    filling: Filling<S>,
     digest: RowDigest,
     split: SplitRow,
     /// The last row that was taken in has not come to its end.
@@ -52,13 +45,8 @@ impl<S: SharedStore> Lane<S> {
         capacity: u64,
     ) -> Result<Self> {
         Ok(Self {
-            uploader: Arc::clone(uploader),
             hand: Hand::new(Arc::clone(assembly)),
-            compression,
-            encoder: Encoder::new(compression)?,
-            out: Vec::with_capacity(Self::room(assembly, capacity)),
-            permit: None,
-            capacity,
+            filling: Filling::new(uploader, compression, capacity, assembly.next_size())?,
             digest: RowDigest::default(),
             split: SplitRow::default(),
             within_row: false,
@@ -73,8 +61,8 @@ impl<S: SharedStore> Lane<S> {
 
     /// Begins a range: to here [`Lane::take_back`] goes.
     pub(super) async fn begin(&mut self, sending: &mut Sending) -> Result<()> {
-        self.reserve(sending).await?;
-        self.mark = Mark { length: self.out.len(), digest: self.digest, passed: false };
+        self.filling.reserve(0, sending).await?;
+        self.mark = Mark { length: self.filling.len(), digest: self.digest, passed: false };
         Ok(())
     }
 
@@ -96,26 +84,26 @@ impl<S: SharedStore> Lane<S> {
             }
         };
         self.within_row = within_row;
-        self.encoder.write(bytes, &mut self.out);
+        self.filling.write(bytes);
         bytes.len() as u64
     }
 
     /// Sends a piece if there is more than one may have. After that nothing of the range can
     /// be taken back.
     pub(super) async fn relieve(&mut self, sending: &mut Sending) -> Result<()> {
-        if (self.out.len() as u64) < self.capacity {
+        if (self.filling.len() as u64) < self.filling.capacity() {
             return Ok(());
         }
-        self.encoder.end_frame(&mut self.out);
+        self.filling.end_frame();
         self.mark.passed = true;
         self.send(!self.within_row, sending).await?;
-        self.reserve(sending).await
+        self.filling.reserve(0, sending).await
     }
 
     /// Ends a range. Sends a piece if there is enough for a part.
     pub(super) async fn end(&mut self, sending: &mut Sending) -> Result<()> {
-        self.encoder.end_frame(&mut self.out);
-        if (self.out.len() as u64) < self.enough() && !self.hand.holds() {
+        self.filling.end_frame();
+        if (self.filling.len() as u64) < self.enough() && !self.hand.holds() {
             return Ok(());
         }
         self.send(true, sending).await
@@ -124,9 +112,9 @@ impl<S: SharedStore> Lane<S> {
     /// What is enough for a part. What is not compressed leaves room for the next range, so
     /// that it need not be sent before it ends.
     fn enough(&self) -> u64 {
-        match self.compression.algorithm() {
+        match self.filling.compression().algorithm() {
             Algorithm::None => SMALLEST,
-            _ => self.hand.assembly().next_size().min(self.capacity),
+            _ => self.hand.assembly().next_size().min(self.filling.capacity()),
         }
     }
 
@@ -135,44 +123,27 @@ impl<S: SharedStore> Lane<S> {
         if self.mark.passed {
             return Ok(false);
         }
-        self.out.truncate(self.mark.length);
+        self.filling.take_back(self.mark.length)?;
         self.digest = self.mark.digest;
         self.split = SplitRow::default();
-        self.encoder = Encoder::new(self.compression)?;
         self.within_row = false;
         Ok(true)
     }
 
     /// Hands over what is left, and returns the digest of all rows that went this way.
     pub(super) async fn close(mut self, sending: &mut Sending) -> Result<RowDigest> {
-        if !self.out.is_empty() {
-            self.reserve(sending).await?;
+        if !self.filling.is_empty() {
+            self.filling.reserve(0, sending).await?;
             self.send(true, sending).await?;
         }
         Ok(self.digest)
     }
 
-    /// What a piece usually takes, so that it is not moved while it grows.
-    fn room(assembly: &Assembly<S>, capacity: u64) -> usize {
-        let usual = assembly.next_size().min(capacity);
-        usize::try_from(usual).unwrap_or(HEADROOM) + HEADROOM
-    }
-
-    async fn reserve(&mut self, sending: &mut Sending) -> Result<()> {
-        if self.permit.is_none() {
-            self.permit = Some(sending.during(self.uploader.reserve(self.capacity)).await??);
-        }
-        Ok(())
-    }
-
     async fn send(&mut self, ends: bool, sending: &mut Sending) -> Result<()> {
-        let Some(mut permit) = self.permit.take() else { return Ok(()) };
-        let next = Vec::with_capacity(Self::room(self.hand.assembly(), self.capacity));
-        let bytes = std::mem::replace(&mut self.out, next);
-        // What is on its way needs no more than it has.
-        let spare = permit.num_permits().saturating_sub(bytes.len());
-        drop(permit.split(spare));
-        self.hand.append(Piece { bytes, permit }, ends, sending).await
+        match self.filling.take(self.hand.assembly().next_size()) {
+            Some(piece) => self.hand.append(piece, ends, sending).await,
+            None => Ok(()),
+        }
     }
 }
 
