@@ -3,5 +3,6 @@
 //! ADR 8 says what they are for. No engine is made of them yet.
 
 pub mod archive;
+mod client;
 pub mod ranges;
 pub mod raw;

@@ -137,6 +137,11 @@ impl<V: Visitor> Scanner<V> {
         &self.prelude
     }
 
+    /// Who is told.
+    pub const fn visitor(&mut self) -> &mut V {
+        &mut self.visitor
+    }
+
     /// The most collections that were begun and not ended at any place so far.
     #[must_use]
     pub const fn most_open(&self) -> usize {

@@ -47,6 +47,11 @@ const RULES: &[Rule] = &[
                AUTODUMP_CA_BUNDLE in the image",
     },
     Rule {
+        says: &["with oplog while renames occur"],
+        class: ErrorClass::Source,
+        hint: "A collection was renamed meanwhile: choose a quieter start",
+    },
+    Rule {
         says: &["oplog overflow"],
         class: ErrorClass::Source,
         hint: "The server's oplog is too small for what was written meanwhile: enlarge it, or \
@@ -90,14 +95,20 @@ const RULES: &[Rule] = &[
 ];
 
 /// What it says of settings that it cannot read.
-const SETTINGS: [&str; 6] =
-    ["error parsing", "invalid URL escape", "invalid username", "invalid password", "yaml", "URI"];
+const SETTINGS: [&str; 5] = [
+    "error parsing",
+    "invalid URL escape",
+    "invalid username",
+    "invalid password",
+    "SASLprep",
+];
 /// The kernel's way to end a process that takes too much memory.
 const SIGKILL: i32 = 9;
 
 /// The error that a failed `mongodump` stands for. `secrets` are not shown, whatever it writes.
 pub(super) fn explain(exit: &Exit, secrets: &[&str]) -> Error {
-    if SETTINGS.iter().any(|says| exit.stderr.contains(says)) {
+    let words = last_words(&exit.stderr);
+    if SETTINGS.iter().any(|says| words.contains(says)) {
         let silent = Exit { stderr: String::new(), ..exit.clone() };
         return Error::new(
             ErrorClass::Internal,
@@ -105,7 +116,7 @@ pub(super) fn explain(exit: &Exit, secrets: &[&str]) -> Error {
             "Report this, with the version of mongodump and the options in the secret's uri",
         );
     }
-    let stderr = hidden(last_words(&exit.stderr), secrets);
+    let stderr = hidden(words, secrets);
     let shown = Exit { stderr, ..exit.clone() };
     let rule = RULES.iter().find(|rule| rule.says.iter().any(|says| shown.stderr.contains(says)));
     let (class, hint) = rule.map_or_else(|| by_status(exit), |rule| (rule.class, rule.hint));
@@ -114,11 +125,17 @@ pub(super) fn explain(exit: &Exit, secrets: &[&str]) -> Error {
 
 /// Why it failed; what it says of its progress is no reason.
 fn last_words(stderr: &str) -> String {
-    let failures: Vec<_> = stderr.lines().filter(|line| line.contains("\tFailed: ")).collect();
-    match failures[..] {
-        [] => stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").to_owned(),
-        _ => failures.join("\n"),
+    let says = |line: &str, what: &[&str]| {
+        let text = line.split_once('\t').map_or(line, |(_, text)| text);
+        what.iter().any(|what| text.starts_with(what))
+    };
+    let failures: Vec<_> = stderr.lines().filter(|line| says(line, &["Failed: "])).collect();
+    if !failures.is_empty() {
+        return failures.join("\n");
     }
+    let progress = ["writing ", "done dumping ", "[", "try '"];
+    let is_reason = |line: &&str| !line.trim().is_empty() && !says(line, &progress);
+    stderr.lines().rev().find(is_reason).unwrap_or_default().to_owned()
 }
 
 fn hidden(text: String, secrets: &[&str]) -> String {

@@ -1,0 +1,6 @@
+//! MongoDB, dumped by `mongodump`.
+mod follow;
+mod recut;
+mod settings;
+mod stderr;
+mod tools;
