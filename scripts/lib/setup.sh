@@ -19,6 +19,19 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; }
+
+# Where programs of tests go that do not run as root: below target/, if the user that they run as
+# can reach it.
+base_directory() { # name
+  mkdir -p "$root/target"
+  if [ "$(id -u)" = 0 ] && ! as_nobody test -x "$root/target"; then
+    echo "/var/lib/autodump-test-$1"
+  else
+    echo "$root/target/$1"
+  fi
+}
+
 apt_updated=
 install_packages() {
   command -v apt-get >/dev/null || die "missing: $*. Install them; this is no Debian or Ubuntu"

@@ -69,6 +69,12 @@ impl<S: SharedStore> Filling<S> {
         Ok(())
     }
 
+    /// The same for a piece that is still empty and turns out to need so many bytes.
+    pub(crate) async fn reserve_again(&mut self, bytes: u64, sending: &mut Sending) -> Result<()> {
+        self.permit = None;
+        self.reserve(bytes, sending).await
+    }
+
     /// Compresses `bytes`.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.encoder.write(bytes, &mut self.out);

@@ -4,5 +4,9 @@
 
 pub mod archive;
 mod client;
+mod connection;
+mod extjson;
+mod inventory;
 pub mod ranges;
 pub mod raw;
+mod trouble;

@@ -1,0 +1,115 @@
+//! Things that go wrong when a test wants it, and counts of what was seen.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The faults of one server. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    get_mores: AtomicU64,
+    drop_at: AtomicU64,
+    forget_at: AtomicU64,
+    delay_ms: AtomicU64,
+    refuse: AtomicBool,
+    connections: AtomicU64,
+    open_connections: AtomicUsize,
+    open_cursors: AtomicUsize,
+}
+
+/// What a `getMore` meets.
+pub(crate) enum AtGetMore {
+    Nothing,
+    Drop,
+    Forget,
+}
+
+impl Faults {
+    /// Drops the connection at the `n`-th `getMore` from now, without a reply; 1 is the next one.
+    pub fn drop_at_get_more(&self, n: u64) {
+        self.0.drop_at.store(self.get_mores() + n, Ordering::SeqCst);
+    }
+
+    /// Forgets the cursor at the `n`-th `getMore` from now: `CursorNotFound`, code 43.
+    pub fn forget_at_get_more(&self, n: u64) {
+        self.0.forget_at.store(self.get_mores() + n, Ordering::SeqCst);
+    }
+
+    /// Waits before each reply.
+    pub fn delay(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0.delay_ms.store(ms, Ordering::SeqCst);
+    }
+
+    /// Closes new connections at once, or takes them again.
+    pub fn refuse(&self, refuse: bool) {
+        self.0.refuse.store(refuse, Ordering::SeqCst);
+    }
+
+    /// How many `getMore` commands were seen.
+    #[must_use]
+    pub fn get_mores(&self) -> u64 {
+        self.0.get_mores.load(Ordering::SeqCst)
+    }
+
+    /// How many cursors are open. A cursor that was read to its end is not.
+    #[must_use]
+    pub fn open_cursors(&self) -> usize {
+        self.0.open_cursors.load(Ordering::SeqCst)
+    }
+
+    /// How many connections were taken. Drivers have some only to watch the server.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.0.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.0.open_connections.load(Ordering::SeqCst)
+    }
+
+    /// Counts a `getMore`, and says what happens at it.
+    pub(crate) fn at_get_more(&self) -> AtGetMore {
+        let number = self.0.get_mores.fetch_add(1, Ordering::SeqCst) + 1;
+        if number == self.0.drop_at.load(Ordering::SeqCst) {
+            AtGetMore::Drop
+        } else if number == self.0.forget_at.load(Ordering::SeqCst) {
+            AtGetMore::Forget
+        } else {
+            AtGetMore::Nothing
+        }
+    }
+
+    pub(crate) fn delayed(&self) -> Duration {
+        Duration::from_millis(self.0.delay_ms.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn refused(&self) -> bool {
+        self.0.refuse.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_open_cursors(&self, number: usize) {
+        self.0.open_cursors.store(number, Ordering::SeqCst);
+    }
+
+    /// Counts a connection as open until the result is dropped.
+    pub(crate) fn connected(&self) -> Connected {
+        self.0.connections.fetch_add(1, Ordering::SeqCst);
+        self.0.open_connections.fetch_add(1, Ordering::SeqCst);
+        Connected(self.clone())
+    }
+}
+
+/// An open connection.
+pub(crate) struct Connected(Faults);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.0.open_connections.fetch_sub(1, Ordering::SeqCst);
+    }
+}

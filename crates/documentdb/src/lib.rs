@@ -1,0 +1,18 @@
+//! Servers that speak MongoDB's protocol, for tests and benchmarks: no mongod can be had where they run.
+//!
+//! One has `PostgreSQL` with `DocumentDB` behind it and stores what it is given. The other is a stub that
+//! serves prepared documents from memory. Both are reached as a mongod is, and both can be made to fail.
+
+mod faults;
+pub mod given;
+mod login;
+mod postgres;
+mod server;
+mod shim;
+mod tls;
+mod wire;
+
+pub use faults::Faults;
+pub use login::User;
+pub use server::{Server, Settings};
+pub use tls::strange_ca_pem;

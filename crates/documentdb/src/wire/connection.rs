@@ -1,0 +1,67 @@
+//! One connection: requests in, replies out, until the client closes or a fault wants it.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::backend::Backend;
+use super::common::{self, Identity};
+use super::message::{self, Request};
+use super::reply::{Failure, Reply};
+use crate::faults::{AtGetMore, Faults};
+use crate::login::{Login, Users};
+
+/// What all connections of a server share.
+pub(crate) struct Service<B> {
+    pub(crate) backend: B,
+    pub(crate) identity: Identity,
+    pub(crate) users: Users,
+    pub(crate) faults: Faults,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve<B: Backend>(
+    service: Arc<Service<B>>,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> Result<()> {
+    let _open = service.faults.connected();
+    let (mut session, mut login) = (service.backend.session(), Login::default());
+    while let Some(request) = message::read(&mut stream).await? {
+        if is_get_more(&request) {
+            match service.faults.at_get_more() {
+                AtGetMore::Drop => return Ok(()),
+                AtGetMore::Forget => service.backend.forget(request.body.get_i64(&request.name)?),
+                AtGetMore::Nothing => {}
+            }
+        }
+        let reply = answer(&service, &mut session, &mut login, &request).await;
+        let delay = service.faults.delayed();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        if !request.silent {
+            message::write(&mut stream, &request, &reply).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_get_more(request: &Request) -> bool {
+    request.name == "getMore"
+}
+
+async fn answer<B: Backend>(
+    service: &Service<B>,
+    session: &mut B::Session,
+    login: &mut Login,
+    request: &Request,
+) -> Reply {
+    let user = login.user.clone();
+    let answer = service.users.answer(login, request);
+    let common = || common::answer(&service.identity, user.as_deref(), request);
+    if let Some(answer) = answer.or_else(common) {
+        return answer.unwrap_or_else(Failure::into);
+    }
+    service.backend.run(session, request).await.unwrap_or_else(Failure::into)
+}
