@@ -17,6 +17,7 @@ use crate::uploader::Uploader;
 pub mod mongodb;
 pub mod postgres;
 
+pub use mongodb::Mongodb;
 pub use postgres::Postgres;
 
 /// What AutoDump has to know about an engine: which databases its server has, and how one of
@@ -25,10 +26,13 @@ pub trait Engine: Sync {
     /// The engine's name in the bucket's layout and the manifest.
     fn name(&self) -> &'static str;
 
-    /// The databases of the server that can be dumped, for whoever wants all of them.
+    /// The databases of the server that can be dumped, for whoever wants all of them. One name
+    /// that no database has (`*`) stands for all of them together, where the options ask for what
+    /// only one backup of all can have.
     fn databases<A: DatabaseAccess>(
         &self,
-        access: &A,
+        access: &Arc<A>,
+        options: &DumpOptions,
     ) -> impl Future<Output = Result<Vec<String>>> + Send;
 
     /// Dumps a database into objects that nobody sees yet. It changes nothing in the database

@@ -35,7 +35,11 @@ impl Engine for Script {
         "postgres"
     }
 
-    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+    async fn databases<A: DatabaseAccess>(
+        &self,
+        access: &Arc<A>,
+        _: &DumpOptions,
+    ) -> Result<Vec<String>> {
         let one = access.secret().await?.database;
         Ok(vec!["first".to_owned(), one, "third".to_owned()])
     }

@@ -9,7 +9,8 @@ use crate::codec::Decoder;
 use crate::progress::Progress;
 use crate::uploader::Limits;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/mongodb/archive/mongodump.archive");
+const GOLDEN: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/mongodb/archive/mongodump.archive");
 
 /// A shell script, `$1` of which is an archive of mongodump.
 fn script(text: &str) -> Command {
@@ -33,10 +34,7 @@ fn uploader<S: SharedStore>(store: S) -> Arc<Uploader<S>> {
     Uploader::new(store, Limits::default(), Arc::new(Progress::default()))
 }
 
-async fn run(
-    text: &str,
-    place: Place,
-) -> Result<Dumped<<MemoryStore as ObjectStore>::Upload>> {
+async fn run(text: &str, place: Place) -> Result<Dumped<<MemoryStore as ObjectStore>::Upload>> {
     let (_raise, flag) = StopFlag::new();
     follow(&uploader(MemoryStore::default()), &script(text), place, explain, flag).await
 }
@@ -48,16 +46,15 @@ async fn an_archive_comes_through_with_what_its_documents_are() {
         let (_raise, flag) = StopFlag::new();
         let algorithm = place.compression.algorithm();
         let command = script("cat $1");
-        let dumped = follow(&uploader(store.clone()), &command, place, explain, flag).await.unwrap();
+        let dumped =
+            follow(&uploader(store.clone()), &command, place, explain, flag).await.unwrap();
         let staged = &dumped.objects[0];
         staged.upload.complete(staged.completion.clone()).await.unwrap();
         let content = store.object("b", "shop.archive").unwrap().content;
         assert_eq!(staged.segments, [content.len() as u64]);
         let mut scanner = Scanner::new(Recut::new(Scope::All));
         let mut decoder = Decoder::new(algorithm).unwrap();
-        let mut take = |bytes: &[u8]| {
-            scanner.write(bytes).map_err(|damage| damaged(&damage))
-        };
+        let mut take = |bytes: &[u8]| scanner.write(bytes).map_err(|damage| damaged(&damage));
         decoder.write(&content, &mut take).unwrap();
         decoder.finish().unwrap();
         assert_eq!(scanner.finish().unwrap().finish(), dumped.collections);

@@ -98,7 +98,8 @@ fn what_was_not_chosen_is_left_out_and_users_stay() {
 #[test]
 fn long_blocks_are_cut_and_short_ones_joined() {
     let long = "x".repeat(BLOCK / 3);
-    let blocks = [texts(0, &[long.as_str(); 10]), texts(1, &["a"]), texts(1, &["b"]), texts(1, &["c"])];
+    let blocks =
+        [texts(0, &[long.as_str(); 10]), texts(1, &["a"]), texts(1, &["b"]), texts(1, &["c"])];
     let (out, _) = recut(&archive(&blocks), Scope::All, 100_000);
     let mut header = Vec::new();
     for (name, blocks) in [("a", 4), ("b c/ü", 1), ("v", 0)] {

@@ -65,10 +65,8 @@ pub(super) fn given(
 /// The arguments that say what is dumped, to standard output and without compression. `jobs` is
 /// how many collections are read at once, if that is not too much.
 pub(super) fn arguments(what: What<'_>, jobs: u16) -> Vec<String> {
-    let mut arguments = vec![
-        "--archive".to_owned(),
-        format!("--numParallelCollections={}", parallel(jobs)),
-    ];
+    let mut arguments =
+        vec!["--archive".to_owned(), format!("--numParallelCollections={}", parallel(jobs))];
     match what {
         What::Everything => arguments.push("--oplog".to_owned()),
         What::Database { name, without, with_users } => {
@@ -90,6 +88,16 @@ pub(super) fn arguments(what: What<'_>, jobs: u16) -> Vec<String> {
 /// How many collections are read at once where `jobs` connections may read.
 pub(super) fn parallel(jobs: u16) -> u16 {
     jobs.clamp(1, PARALLEL)
+}
+
+/// The password as it stands in the connection string.
+pub(super) fn encoded(secret: &SecretValue) -> Hidden {
+    let (user, password) = (Some("u".to_owned()), Some(secret.password.clone()));
+    let (hosts, options) = (Vec::new(), Vec::new());
+    let uri =
+        MongoUri { srv: false, hosts, username: user, password, database: None, options }.rebuilt();
+    let text = uri.expose().strip_prefix("mongodb://u:").and_then(|text| text.strip_suffix("@/"));
+    Hidden::from(text.unwrap_or_default().to_owned())
 }
 
 /// What of `all` is not in `chosen`.
@@ -116,7 +124,8 @@ fn uri(secret: &SecretValue, preference: ReadPreference) -> Result<MongoUri> {
     }
     if preference == ReadPreference::Primary {
         // They say which of the others, and there are none.
-        uri.options.retain(|(name, _)| !matches!(*name, "readPreferenceTags" | "maxStalenessSeconds"));
+        uri.options
+            .retain(|(name, _)| !matches!(*name, "readPreferenceTags" | "maxStalenessSeconds"));
     }
     let tls = secret.sslmode != SslMode::Disable;
     uri.options.retain(|(name, _)| *name != "appName");

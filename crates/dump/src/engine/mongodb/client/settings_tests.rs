@@ -6,10 +6,14 @@ use super::*;
 
 fn secret(more: &[(&str, &str)]) -> SecretValue {
     let mut fields = serde_json::Map::new();
-    for (name, value) in
-        [("engine", "mongodb"), ("username", "u:@/"), ("password", "p\"'%41: #\\{é"), ("host", "db")]
-            .iter()
-            .chain(more)
+    for (name, value) in [
+        ("engine", "mongodb"),
+        ("username", "u:@/"),
+        ("password", "p\"'%41: #\\{é"),
+        ("host", "db"),
+    ]
+    .iter()
+    .chain(more)
     {
         fields.insert((*name).to_owned(), serde_json::Value::from(*value));
     }
@@ -37,7 +41,10 @@ fn the_connection_string_is_made_anew() {
     let nearest = text(&secret, ReadPreference::Nearest);
     assert!(nearest.starts_with("uri: \"mongodb+srv://u:p%26x@c.example/?"), "{nearest}");
     assert!(nearest.contains("readPreferenceTags=a%3Ab"), "{nearest}");
-    assert!(nearest.ends_with("&appName=autodump&readPreference=nearest&tls=false\"\n"), "{nearest}");
+    assert!(
+        nearest.ends_with("&appName=autodump&readPreference=nearest&tls=false\"\n"),
+        "{nearest}"
+    );
     let primary = text(&secret, ReadPreference::Primary);
     assert!(!primary.contains("readPreferenceTags"), "{primary}");
 }
@@ -110,6 +117,8 @@ proptest! {
         (secret.username, secret.password) = (user.clone(), Hidden::from(password.clone()));
         let text = text(&secret, ReadPreference::Primary);
         prop_assert_eq!(text.matches('\n').count(), 1);
+        let encoded = format!(":{}@", encoded(&secret).expose());
+        prop_assert!(text.contains(&encoded));
         let json: String = serde_json::from_str(text.strip_prefix("uri: ").unwrap().trim()).unwrap();
         let uri = MongoUri::parse(&json).unwrap();
         prop_assert_eq!(uri.username, Some(user));

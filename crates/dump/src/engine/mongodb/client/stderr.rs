@@ -95,13 +95,8 @@ const RULES: &[Rule] = &[
 ];
 
 /// What it says of settings that it cannot read.
-const SETTINGS: [&str; 5] = [
-    "error parsing",
-    "invalid URL escape",
-    "invalid username",
-    "invalid password",
-    "SASLprep",
-];
+const SETTINGS: [&str; 5] =
+    ["error parsing", "invalid URL escape", "invalid username", "invalid password", "SASLprep"];
 /// The kernel's way to end a process that takes too much memory.
 const SIGKILL: i32 = 9;
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use autodump_core::{Error, ErrorClass, Result};
+use autodump_core::{Error, ErrorClass};
 
 use crate::child::Command;
 

@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn versions_are_read() {
     for (text, expected) in [
-        ("mongodump version: 100.7.0\ngit version: 17946f\nGo version: go1.19.3\n", Some("100.7.0")),
+        (
+            "mongodump version: 100.7.0\ngit version: 17946f\nGo version: go1.19.3\n",
+            Some("100.7.0"),
+        ),
         ("mongodump version: 100.13.0-rc1", Some("100.13.0-rc1")),
         ("mongodump version: built-without-version-string", None),
         ("mongorestore version: 100.7.0", None),
