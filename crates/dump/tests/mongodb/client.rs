@@ -142,9 +142,10 @@ async fn what_is_not_there_is_refused_before_anything_is_written() {
         };
         let access = super::support::access_to(&fields);
         let settings = super::support::settings();
-        let stop = std::future::pending();
+        let never = std::future::pending();
         let outcome =
-            autodump_dump::run::run(&dumper.engine(), &store, &access, &job, &settings, stop).await;
+            autodump_dump::run::run(&dumper.engine(), &store, &access, &job, &settings, never)
+                .await;
         let error = outcome.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
         assert!(error.what().contains(says), "{error}");

@@ -108,7 +108,9 @@ async fn a_stop_ends_the_child() {
     let (access, store) = (access_to(&fields(&server)), MemoryStore::default());
     let (job, settings) = (DumpJob { options: by_client(), ..job() }, settings());
     let engine = dumper.engine();
-    let stop = async { drop(dumper.child().await) };
+    let stop = async {
+        dumper.child().await;
+    };
     let outcome = run(&engine, &store, &access, &job, &settings, stop).await;
     assert_eq!(outcome.unwrap_err().class(), ErrorClass::Interrupted);
     assert!(dumper.children().is_empty());

@@ -52,10 +52,10 @@ impl Dumper {
             for f in /proc/$$/fd/*; do case $(readlink $f) in /memfd:*) chown 65534 $f;; esac; done\n\
             exec setpriv --reuid=65534 --regid=65534 --clear-groups -- \"$0.real\" \"$@\"\n";
         // A shell writes it: a file that this process wrote could still be open in a child.
-        let make = "printf %s \"$1\" > $2/mongodump; chmod 755 $2 $2/mongodump; \
+        let text = "printf %s \"$1\" > $2/mongodump; chmod 755 $2 $2/mongodump; \
                     ln -s $3/mongodump $2/mongodump.real";
         let made = std::process::Command::new("/bin/sh")
-            .args(["-ec", make, "sh", script])
+            .args(["-ec", text, "sh", script])
             .args([directory.path(), tools.directory.as_path()])
             .status();
         assert!(made.unwrap().success());
@@ -177,7 +177,9 @@ pub(crate) async fn content(client: &Client, database: &str) -> BTreeMap<String,
 /// What the manifest has to say of these documents: how many, and their hash.
 pub(crate) fn told(documents: &[Vec<u8>]) -> (u64, String) {
     let mut digest = RowDigest::default();
-    documents.iter().for_each(|document| digest.add(document));
+    for document in documents {
+        digest.add(document);
+    }
     (digest.rows, digest.hex())
 }
 

@@ -68,10 +68,8 @@ pub(crate) async fn collections(
     selection: &Selection,
 ) -> Result<Vec<Found>> {
     let (wanted, names) = pick(connection, database, selection).await?;
-    for listed in &wanted {
-        if listed.kind == "timeseries" && !names.contains(&listed.buckets()) {
-            return Err(unreadable_series(database, &listed.name));
-        }
+    if let Some(series) = without_buckets(&wanted, &names) {
+        return Err(unreadable_series(database, series));
     }
     let found = wanted.into_iter().map(|listed| listed.found(connection, database));
     stream::iter(found).buffered(AT_ONCE).try_collect().await
@@ -85,6 +83,22 @@ pub(crate) async fn chosen(
 ) -> Result<Vec<String>> {
     let (wanted, _) = pick(connection, database, selection).await?;
     Ok(wanted.into_iter().map(|listed| listed.name).collect())
+}
+
+/// The first time series that is chosen and whose buckets the server does not show.
+pub(crate) async fn hidden_series(
+    connection: &Connection,
+    database: &str,
+    selection: &Selection,
+) -> Result<Option<String>> {
+    let (wanted, names) = pick(connection, database, selection).await?;
+    Ok(without_buckets(&wanted, &names).map(str::to_owned))
+}
+
+fn without_buckets<'a>(wanted: &'a [Listed], names: &HashSet<String>) -> Option<&'a str> {
+    let is_hidden =
+        |listed: &&Listed| listed.kind == "timeseries" && !names.contains(&listed.buckets());
+    wanted.iter().find(is_hidden).map(|listed| listed.name.as_str())
 }
 
 /// What is chosen of a database, and the names of all that it has.

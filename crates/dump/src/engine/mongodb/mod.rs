@@ -9,7 +9,6 @@ mod extjson;
 mod inventory;
 pub mod ranges;
 pub mod raw;
-mod restore_commands;
 mod trouble;
 
 use std::path::PathBuf;
@@ -73,9 +72,13 @@ impl Engine for Mongodb {
         stop: StopFlag,
     ) -> Result<Content<S::Upload>> {
         let connection = self.gate(&order.access, &order.options).enter(None).await?;
-        let reason = client::asked(&order.options, &order.database);
-        let reason = reason.unwrap_or("nothing else reads documents yet");
         let (directories, ca_bundle) = (&self.directories, &self.ca_bundle);
+        let (database, options) = (&order.database, &order.options);
+        let reason = match client::asked(options, database) {
+            Some(reason) => Some(reason.to_owned()),
+            None => client::needed(&connection, directories, database, options).await?,
+        };
+        let reason = reason.as_deref().unwrap_or("nothing else reads documents yet");
         Client { directories, ca_bundle, order, uploader, reason }.dump(&connection, stop).await
     }
 }

@@ -4,6 +4,7 @@
 //! It ends with exit code 0 where what it was to dump is not there. So the driver looks first,
 //! and what is in the archive is compared with what the driver saw.
 
+mod commands;
 mod follow;
 mod plan;
 mod recut;
@@ -22,6 +23,7 @@ use autodump_core::{Result, layout};
 
 pub(super) use self::tools::directories;
 
+use self::commands::{Archive, commands};
 use self::follow::{Dumped, Place, follow};
 use self::plan::{ADMIN, Plan, check_oplog, check_users};
 use self::settings::{arguments, given, parallel};
@@ -30,7 +32,6 @@ use self::tools::Mongodump;
 use super::archive::Namespace;
 use super::connection::Connection;
 use super::inventory;
-use super::restore_commands::{Archive, commands};
 use crate::codec::extension;
 use crate::engine::{Content, Order, described};
 use crate::open_uploads::SharedStore;
@@ -57,6 +58,25 @@ pub(super) fn asked(options: &DumpOptions, database: &str) -> Option<&'static st
     } else {
         None
     }
+}
+
+/// Why `mongodump` has to be used for this database by what is in it, if it is there to be used; a
+/// sentence fragment. Where the writer of our own is asked for, or alone is there, it says what it
+/// cannot read.
+pub(super) async fn needed(
+    connection: &Connection,
+    directories: &[PathBuf],
+    database: &str,
+    options: &DumpOptions,
+) -> Result<Option<String>> {
+    if options.method == Some(MethodKind::Ranges) {
+        return Ok(None);
+    }
+    let hidden = inventory::hidden_series(connection, database, &options.selection).await?;
+    if hidden.is_none() || Mongodump::find(directories).await.is_none() {
+        return Ok(None);
+    }
+    Ok(hidden.map(|name| format!("the server shows no buckets of the time series {name}")))
 }
 
 /// What is dumped of a server where all databases are wanted, each by itself. With the oplog that is

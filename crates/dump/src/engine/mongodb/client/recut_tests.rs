@@ -128,7 +128,9 @@ proptest! {
         prop_assert_eq!(&before.1, &after.1);
         for (documents, (_, digest)) in before.1.iter().zip(known) {
             let mut expected = RowDigest::default();
-            documents.iter().for_each(|document| expected.add(document));
+            for document in documents {
+                expected.add(document);
+            }
             prop_assert_eq!(digest, expected);
         }
     }

@@ -18,7 +18,9 @@ fn secret(more: &[(&str, &str)]) -> SecretValue {
         fields.insert((*name).to_owned(), serde_json::Value::from(*value));
     }
     if more.iter().any(|(name, _)| *name == "uri") {
-        ["username", "password", "host"].iter().for_each(|name| drop(fields.remove(*name)));
+        for name in ["username", "password", "host"] {
+            fields.remove(name);
+        }
     }
     SecretValue::parse(&serde_json::Value::from(fields).to_string()).unwrap()
 }

@@ -29,9 +29,9 @@ fn directories_are_those_that_are_given_or_else_the_paths() {
 /// A shell writes it: a file that this process wrote could still be open in a child of another
 /// test, and then not be executed.
 fn program(directory: &Path, script: &str) {
-    let make = "mkdir -p $1 && printf '#!/bin/sh\\n%s\\n' \"$2\" > $1/mongodump && chmod +x $1/*";
+    let text = "mkdir -p $1 && printf '#!/bin/sh\\n%s\\n' \"$2\" > $1/mongodump && chmod +x $1/*";
     let made = std::process::Command::new("/bin/sh")
-        .args(["-ec", make, "sh"])
+        .args(["-ec", text, "sh"])
         .arg(directory)
         .arg(script)
         .status();

@@ -25,12 +25,12 @@ pub(super) fn commands(
     let each: Vec<_> = objects.iter().map(copied).collect();
     let read = match &each[..] {
         [one] => one.clone(),
-        several => format!("{{ {}; }}", several.join(" && ")),
+        several => format!("({})", several.join(" && ")),
     };
     let gzip = if algorithm == Algorithm::Gzip { " --gzip" } else { "" };
     let what = match archive {
         Archive::Database(name) => {
-            format!("--stopOnError --nsInclude={}", quoted(&format!("{}.*", literal(name))))
+            format!("--stopOnError --nsInclude={}", shell_quoted(&format!("{}.*", literal(name))))
         }
         Archive::WithUsers(name) => {
             format!(
@@ -52,10 +52,6 @@ fn literal(name: &str) -> String {
     name.replace('\\', "\\\\").replace('*', "\\*")
 }
 
-fn quoted(pattern: &str) -> String {
-    format!("'{}'", pattern.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use autodump_core::manifest::Manifest;
@@ -64,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_commands_are_those_of_the_golden_manifest() {
-        let golden = include_str!("../../../../../contract/manifest-mongodb.json");
+        let golden = include_str!("../../../../../../contract/manifest-mongodb.json");
         let golden: Manifest = serde_json::from_str(golden).unwrap();
         let archive = Archive::Database(&golden.database);
         assert_eq!(commands(archive, Algorithm::Gzip, &golden.objects), golden.restore);
@@ -72,7 +68,7 @@ mod tests {
 
     #[test]
     fn objects_are_joined_in_their_order_and_names_are_no_patterns() {
-        let golden = include_str!("../../../../../contract/manifest-mongodb.json");
+        let golden = include_str!("../../../../../../contract/manifest-mongodb.json");
         let golden: Manifest = serde_json::from_str(golden).unwrap();
         let object = |key: &str| Object {
             bucket: "b".to_owned(),
@@ -80,7 +76,7 @@ mod tests {
             ..golden.objects[0].clone()
         };
         let objects = [object("r/x.archive"), object("r/x.archive.2")];
-        let read = "{ aws s3 cp s3://b/r/x.archive - && aws s3 cp s3://b/r/x.archive.2 -; } | \
+        let read = "(aws s3 cp s3://b/r/x.archive - && aws s3 cp s3://b/r/x.archive.2 -) | \
                     mongorestore --archive";
         for (archive, rest) in [
             (Archive::Database("it's*"), r"--stopOnError --nsInclude='it'\''s\*.*'"),
