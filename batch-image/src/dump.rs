@@ -42,8 +42,9 @@ pub(crate) async fn run(
     let (engine, job) = or_stopped(stop.as_mut(), asking).await?;
     let store = S3Store::new(&config, environment.store_options);
     let settings = Settings::new(|| SystemTime::now().into());
-    let Environment { postgres_bin, ca_bundle, scratch, .. } = environment;
-    let engines = engines::installed(postgres_bin.as_deref(), ca_bundle, scratch);
+    let Environment { postgres_bin, mongodb_bin, ca_bundle, scratch, .. } = environment;
+    let (postgres_bin, mongodb_bin) = (postgres_bin.as_deref(), mongodb_bin.as_deref());
+    let engines = engines::installed(postgres_bin, mongodb_bin, ca_bundle, scratch);
     let engine = engines.of(engine);
     Box::pin(run::run(&engine, &store, &access, &job, &settings, stop)).await?;
     Ok(())

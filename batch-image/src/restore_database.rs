@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let options = environment.options.of_database()?;
     let secrets = Secrets::new(&config);
     let bin = environment.postgres_bin.as_deref();
-    let engines = engines::installed(bin, environment.ca_bundle, environment.scratch);
+    let engines = engines::installed(bin, None, environment.ca_bundle, environment.scratch);
     let progress = Arc::new(Progress::default());
     let restore = Restore {
         engines: &engines,

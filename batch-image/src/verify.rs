@@ -63,7 +63,7 @@ async fn verified(
     }
     let bin = environment.postgres_bin.as_deref();
     // No certificate is checked: the only server is one of our own, on loopback.
-    let engines = &engines::installed(bin, "", &environment.scratch);
+    let engines = &engines::installed(bin, None, "", &environment.scratch);
     let server = None::<Arc<Access>>;
     let verify = Verify { engines, reader, manifest, level, server, jobs, now };
     verify::run(&verify, stop).await

@@ -27,8 +27,7 @@ pub(crate) struct Environment {
     pub(crate) sources: Vec<Source>,
     pub(crate) ca_bundle: PathBuf,
     pub(crate) postgres_bin: Option<String>,
-    /// Where mongodump and mongorestore are; `None` in an image without them.
-    #[expect(dead_code, reason = "the engine that reads it is not wired yet")]
+    /// Where mongodump is; `None` in an image without it.
     pub(crate) mongodb_bin: Option<String>,
     pub(crate) scratch: PathBuf,
     pub(crate) store_options: Options,

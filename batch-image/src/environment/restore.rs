@@ -25,9 +25,6 @@ pub(crate) struct Environment {
     pub(crate) sources: Vec<Source>,
     pub(crate) ca_bundle: PathBuf,
     pub(crate) postgres_bin: Option<String>,
-    /// Where mongodump and mongorestore are; `None` in an image without them.
-    #[expect(dead_code, reason = "the engine that reads it is not wired yet")]
-    pub(crate) mongodb_bin: Option<String>,
     pub(crate) scratch: PathBuf,
     pub(crate) store_options: Options,
 }
@@ -80,7 +77,6 @@ impl Environment {
             sources: variables.sources()?,
             ca_bundle: variables.ca_bundle(),
             postgres_bin: variables.postgres_bin(),
-            mongodb_bin: variables.mongodb_bin(),
             scratch: variables.scratch(),
             store_options: Options { kms_key: None, path_style: variables.path_style() },
         })

@@ -33,7 +33,7 @@ impl Place {
         let ca_bundle = self.ca_bundle.clone().unwrap_or_else(|| usual.into());
         let scratch = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
         Engines {
-            mongodb: Mongodb::new(ca_bundle.clone()),
+            mongodb: Mongodb::new(None, ca_bundle.clone()),
             postgres: Postgres::new(self.postgres_bin.as_deref(), ca_bundle, scratch),
         }
     }

@@ -116,7 +116,8 @@ pub async fn run<E: Engine, S: SharedStore, A: DatabaseAccess + 'static>(
         let manifest = dump.one(&job.database, Pin::new(&mut stop)).await?;
         return Ok(vec![manifest]);
     }
-    let databases = or_stop(Pin::new(&mut stop), engine.databases(access.as_ref())).await??;
+    let databases = engine.databases(access, &job.options);
+    let databases = or_stop(Pin::new(&mut stop), databases).await??;
     let (mut manifests, mut failures) = (Vec::new(), Vec::new());
     for database in &databases {
         match dump.one(database, Pin::new(&mut stop)).await {

@@ -97,7 +97,7 @@ impl DumpOptions {
         ]
     }
 
-    fn of_mongodb(&self) -> [Option<Conflict>; 5] {
+    fn of_mongodb(&self) -> [Option<Conflict>; 6] {
         let Selection { collections, exclude_collections, .. } = &self.selection;
         let (collections, excludes) = (!collections.is_empty(), !exclude_collections.is_empty());
         let oplog = self.oplog == Some(true);
@@ -126,6 +126,7 @@ impl DumpOptions {
             (oplog && collections).then(|| of_oplog(names::COLLECTIONS)),
             (oplog && excludes).then(|| of_oplog(names::EXCLUDE_COLLECTIONS)),
             (oplog && ranges).then_some(of_ranges),
+            (one && self.has_users_by_ranges()).then_some(USERS_BY_RANGES),
             (oplog && one).then(|| oplog_of_one("databases = one")),
         ]
     }
@@ -144,8 +145,19 @@ impl DumpOptions {
 
     /// To be asked once all options are here: one that is not here may yet be given.
     fn lacks_all_databases(&self) -> Option<Conflict> {
-        let lacks = self.oplog == Some(true) && self.all_databases.is_none();
-        lacks.then(|| oplog_of_one("one database, which is what databases says by default"))
+        if self.all_databases.is_some() {
+            return None;
+        }
+        if self.oplog == Some(true) {
+            let with = "one database, which is what databases says by default";
+            return Some(oplog_of_one(with));
+        }
+        self.has_users_by_ranges().then_some(USERS_BY_RANGES)
+    }
+
+    /// Of one database: those of all are dumped by themselves.
+    fn has_users_by_ranges(&self) -> bool {
+        self.globals == Some(true) && self.method == Some(MethodKind::Ranges)
     }
 
     fn check_compression(&self) -> Result<()> {
@@ -193,6 +205,14 @@ impl DumpOptions {
         .filter_map(|(name, is_given)| is_given.then_some(name))
     }
 }
+
+/// Of one database.
+const USERS_BY_RANGES: Conflict = Conflict {
+    option: names::METHOD,
+    with: "globals = yes",
+    why: "mongodump alone reads users and roles",
+    remedy: "choose the method client",
+};
 
 const fn oplog_of_one(with: &'static str) -> Conflict {
     Conflict {

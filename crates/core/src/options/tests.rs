@@ -229,3 +229,20 @@ fn what_does_not_go_together_for_mongodb_is_named() {
     assert!(error.what().starts_with("the option oplog does not go with one database"), "{error}");
     assert!(error.hint().contains("databases = all"), "{error}");
 }
+
+#[test]
+fn users_of_one_database_are_not_read_by_ranges() {
+    let options = |all| DumpOptions {
+        all_databases: all,
+        globals: Some(true),
+        method: Some(MethodKind::Ranges),
+        ..DumpOptions::default()
+    };
+    assert!(options(Some(true)).checked_for(EngineName::Mongodb).is_ok());
+    assert_eq!([options(None), options(Some(false))].map(|o| o.conflicts().count()), [0, 1]);
+    for all in [None, Some(false)] {
+        let error = options(all).checked_for(EngineName::Mongodb).unwrap_err();
+        let says = "the option method does not go with globals = yes: ";
+        assert!(error.what().starts_with(says), "{error}");
+    }
+}

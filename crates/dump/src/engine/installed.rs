@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use autodump_core::options::DumpOptions;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::EngineName;
 use autodump_core::{Error, ErrorClass, Result};
@@ -63,10 +64,14 @@ impl Engine for AnyEngine<'_> {
         }
     }
 
-    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+    async fn databases<A: DatabaseAccess>(
+        &self,
+        access: &Arc<A>,
+        options: &DumpOptions,
+    ) -> Result<Vec<String>> {
         match self {
-            Self::Postgres(engine) => engine.databases(access).await,
-            Self::Mongodb(engine) => engine.databases(access).await,
+            Self::Postgres(engine) => engine.databases(access, options).await,
+            Self::Mongodb(engine) => engine.databases(access, options).await,
         }
     }
 
@@ -120,7 +125,7 @@ mod tests {
     fn every_engine_is_found_by_its_name_and_no_other() {
         let engines = Engines {
             postgres: Postgres::new(None, "/bundle.pem", "/scratch"),
-            mongodb: Mongodb::new("/bundle.pem"),
+            mongodb: Mongodb::new(None, "/bundle.pem"),
         };
         for name in EngineName::ALL {
             assert_eq!(engines.of(name).name(), name);

@@ -31,10 +31,13 @@ pub trait Engine: Sync {
     /// The engine's name.
     fn name(&self) -> EngineName;
 
-    /// The databases of the server that can be dumped, for whoever wants all of them.
+    /// The databases of the server that can be dumped, for whoever wants all of them. One name
+    /// that no database has (`*`) stands for all of them together, where the options ask for what
+    /// only one backup of all can have.
     fn databases<A: DatabaseAccess>(
         &self,
-        access: &A,
+        access: &Arc<A>,
+        options: &DumpOptions,
     ) -> impl Future<Output = Result<Vec<String>>> + Send;
 
     /// Dumps a database into objects that nobody sees yet. It changes nothing in the database

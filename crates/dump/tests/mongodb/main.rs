@@ -1,7 +1,12 @@
-//! MongoDB's protocol, served by `DocumentDB` on `PostgreSQL`: dumped by our own writer, and
-//! restored by the stock `mongorestore` alone.
+//! MongoDB's protocol, served by `DocumentDB` on `PostgreSQL` or by a stub, which are no mongod:
+//! dumped by our own writer or by `mongodump`, and restored by the stock `mongorestore` alone.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod client;
+mod client_faults;
+mod client_secrets;
+mod client_support;
+mod client_whole;
 mod content;
 mod faults;
 mod refusals;

@@ -212,7 +212,7 @@ pub(crate) async fn dump_with(
     let access: Arc<Fixed> = access_to(fields);
     let database = fields["dbname"].as_str().unwrap_or("shop").to_owned();
     let job = DumpJob { options, database, ..job() };
-    let engine = Mongodb::new("/nowhere/bundle.pem");
+    let engine = Mongodb::new(None, "/nowhere/bundle.pem");
     let done = run(&engine, store, &access, &job, &settings(), stop).await?;
     let [manifest] = done.try_into().unwrap();
     Ok(manifest)

@@ -149,6 +149,6 @@ pub(crate) async fn verify(
 fn engines() -> Engines {
     Engines {
         postgres: Postgres::new(None, "/nowhere/bundle.pem", std::env::temp_dir()),
-        mongodb: Mongodb::new("/nowhere/bundle.pem"),
+        mongodb: Mongodb::new(None, "/nowhere/bundle.pem"),
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn engine_in(clients: &Path) -> Postgres {
 
 /// All engines, with this one.
 pub(crate) fn engines(postgres: &Postgres) -> Engines {
-    Engines { postgres: postgres.clone(), mongodb: Mongodb::new("/nowhere/bundle.pem") }
+    Engines { postgres: postgres.clone(), mongodb: Mongodb::new(None, "/nowhere/bundle.pem") }
 }
 
 /// A dump of the database `shop`, unless something is changed before it runs.

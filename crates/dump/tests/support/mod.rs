@@ -37,7 +37,11 @@ impl Engine for Script {
         EngineName::Postgres
     }
 
-    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+    async fn databases<A: DatabaseAccess>(
+        &self,
+        access: &Arc<A>,
+        _: &DumpOptions,
+    ) -> Result<Vec<String>> {
         let one = access.secret().await?.database;
         Ok(vec!["first".to_owned(), one, "third".to_owned()])
     }

@@ -1,6 +1,5 @@
 //! A dump by our own writer: every collection of a database into one archive.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use autodump_core::compression::{Algorithm, Compression};
@@ -17,10 +16,10 @@ use super::inventory::{Found, collections};
 use super::plan::{Plan, plan};
 use super::queue::Queue;
 use super::reader::{Reader, Readers, Work};
-use super::restore_commands::commands;
+use super::restore_commands::{Archive, commands};
 use super::writing::{Target, Writing};
+use super::{compression, file};
 use crate::assembly::Staged;
-use crate::codec;
 use crate::engine::{Content, Order, described};
 use crate::open_uploads::SharedStore;
 use crate::output::interrupted;
@@ -44,10 +43,8 @@ const NAMED: usize = 3;
 
 /// One dump of one database.
 pub(super) struct Dump<'a, A, S: SharedStore> {
-    pub(super) ca_bundle: &'a Path,
     pub(super) order: &'a Order<A>,
     pub(super) uploader: &'a Arc<Uploader<S>>,
-    pub(super) compression: Compression,
 }
 
 /// What is going to be read.
@@ -60,21 +57,26 @@ struct Planned {
 }
 
 impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
-    pub(super) async fn run(&self, mut stop: StopFlag) -> Result<Content<S::Upload>> {
+    /// Dumps; the server is looked at over `connection`, and read over those of `gate`.
+    pub(super) async fn run(
+        &self,
+        gate: Gate<A>,
+        connection: Arc<Connection>,
+        mut stop: StopFlag,
+    ) -> Result<Content<S::Upload>> {
         tokio::select! {
             biased;
             () = stop.raised() => Err(interrupted("before the dump was complete")),
-            content = self.content() => content,
+            content = self.content(gate, connection) => content,
         }
     }
 
-    async fn content(&self) -> Result<Content<S::Upload>> {
-        let order = self.order;
-        let wanted = order.options.jobs.unwrap_or(1);
-        let preference = order.options.read_preference;
-        let gate = Gate::new(&order.access, self.ca_bundle, preference, wanted);
-        let connection = gate.enter(None).await?;
-        let planned = self.planned(&connection, wanted).await?;
+    async fn content(
+        &self,
+        gate: Gate<A>,
+        connection: Arc<Connection>,
+    ) -> Result<Content<S::Upload>> {
+        let planned = self.planned(&connection).await?;
         let writing = Arc::new(self.writing(&planned));
         // A bucket that cannot be written is found before the database has any work.
         writing.begin().await?;
@@ -88,9 +90,10 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
         Ok(self.described(planned, &readers.work, objects))
     }
 
-    async fn planned(&self, connection: &Connection, wanted: u16) -> Result<Planned> {
+    async fn planned(&self, connection: &Connection) -> Result<Planned> {
         let server_version = connection.server_version().await?;
         let options = &self.order.options;
+        let wanted = options.jobs.unwrap_or(1);
         let found = collections(connection, &self.order.database, &options.selection).await?;
         let mut plans = Vec::new();
         for found in &found {
@@ -104,7 +107,7 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
             collections = found.len(),
             bytes,
             jobs,
-            compression = %self.compression,
+            compression = %self.compression(),
             "server found"
         );
         Ok(Planned { server_version, found, plans, jobs })
@@ -112,19 +115,22 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
 
     fn writing(&self, planned: &Planned) -> Writing<S> {
         let bytes: u64 = planned.found.iter().map(|found| found.bytes).sum();
-        let compressed = self.compression.algorithm() != Algorithm::None;
+        let compressed = self.compression().algorithm() != Algorithm::None;
         Writing::new(Target {
             uploader: self.uploader,
             location: self.order.location(&self.file()),
             expected: if compressed { bytes / 2 } else { bytes },
             largest: self.capacity(planned.jobs) * 2 / 3,
-            compression: self.compression,
+            compression: self.compression(),
         })
     }
 
     fn file(&self) -> String {
-        let ending = codec::extension(self.compression.algorithm());
-        format!("{}.archive{ending}", layout::archive_directory(&self.order.database))
+        file(&layout::archive_directory(&self.order.database), &self.order.options)
+    }
+
+    fn compression(&self) -> Compression {
+        compression(&self.order.options)
     }
 
     fn capacity(&self, jobs: u16) -> u64 {
@@ -151,7 +157,7 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
             work: found.iter().map(work).collect(),
             writing: Arc::clone(writing),
             uploader: Arc::clone(self.uploader),
-            compression: self.compression,
+            compression: self.compression(),
             capacity: self.capacity(*jobs),
             places: Semaphore::new(usize::from(*jobs).min(OPEN)),
         }
@@ -177,14 +183,18 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
             method: Method {
                 kind: MethodKind::Ranges,
                 jobs: planned.jobs,
-                compression: self.compression.to_string(),
+                compression: self.compression().to_string(),
                 reason: reason(&planned),
             },
             server_version: planned.server_version,
             client: tool(),
             consistency: Consistency::Range,
             snapshot: None,
-            restore: commands(&described, &self.order.database, self.compression),
+            restore: commands(
+                Archive::Database(&self.order.database),
+                self.compression().algorithm(),
+                &described,
+            ),
             objects,
         }
     }

@@ -67,6 +67,46 @@ pub(crate) async fn collections(
     database: &str,
     selection: &Selection,
 ) -> Result<Vec<Found>> {
+    let (wanted, names) = pick(connection, database, selection).await?;
+    if let Some(series) = without_buckets(&wanted, &names) {
+        return Err(unreadable_series(database, series));
+    }
+    let found = wanted.into_iter().map(|listed| listed.found(connection, database));
+    stream::iter(found).buffered(AT_ONCE).try_collect().await
+}
+
+/// The names of the same, whether their documents can be read or not.
+pub(crate) async fn chosen(
+    connection: &Connection,
+    database: &str,
+    selection: &Selection,
+) -> Result<Vec<String>> {
+    let (wanted, _) = pick(connection, database, selection).await?;
+    Ok(wanted.into_iter().map(|listed| listed.name).collect())
+}
+
+/// The first time series that is chosen and whose buckets the server does not show.
+pub(crate) async fn hidden_series(
+    connection: &Connection,
+    database: &str,
+    selection: &Selection,
+) -> Result<Option<String>> {
+    let (wanted, names) = pick(connection, database, selection).await?;
+    Ok(without_buckets(&wanted, &names).map(str::to_owned))
+}
+
+fn without_buckets<'a>(wanted: &'a [Listed], names: &HashSet<String>) -> Option<&'a str> {
+    let is_hidden =
+        |listed: &&Listed| listed.kind == "timeseries" && !names.contains(&listed.buckets());
+    wanted.iter().find(is_hidden).map(|listed| listed.name.as_str())
+}
+
+/// What is chosen of a database, and the names of all that it has.
+async fn pick(
+    connection: &Connection,
+    database: &str,
+    selection: &Selection,
+) -> Result<(Vec<Listed>, HashSet<String>)> {
     let listed = list(connection, database).await?;
     if listed.is_empty() {
         return Err(Error::new(
@@ -80,16 +120,8 @@ pub(crate) async fn collections(
     let listed: Vec<_> = listed.into_iter().filter(|listed| !own(&listed.name)).collect();
     let chosen = Chosen::of(selection)?;
     chosen.check(&listed, database)?;
-    let listed = listed.into_iter().filter(|listed| chosen.has(&listed.name));
-    let mut wanted = Vec::new();
-    for listed in listed {
-        if listed.kind == "timeseries" && !names.contains(&listed.buckets()) {
-            return Err(unreadable_series(database, &listed.name));
-        }
-        wanted.push(listed);
-    }
-    let found = wanted.into_iter().map(|listed| listed.found(connection, database));
-    stream::iter(found).buffered(AT_ONCE).try_collect().await
+    let wanted = listed.into_iter().filter(|listed| chosen.has(&listed.name)).collect();
+    Ok((wanted, names))
 }
 
 fn unreadable_series(database: &str, name: &str) -> Error {

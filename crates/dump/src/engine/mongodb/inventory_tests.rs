@@ -102,3 +102,17 @@ fn what_is_no_size_is_none() {
         assert_eq!(number(&odd, name), 0, "{name}");
     }
 }
+
+#[test]
+fn a_time_series_without_its_buckets_is_found() {
+    let listed = |name: &str, kind: &str| Listed {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        ..Listed::default()
+    };
+    let wanted = [listed("a", "collection"), listed("s", "timeseries"), listed("t", "timeseries")];
+    let mut names = HashSet::from(["system.buckets.s".to_owned()]);
+    assert_eq!(without_buckets(&wanted, &names), Some("t"));
+    names.insert("system.buckets.t".to_owned());
+    assert_eq!(without_buckets(&wanted, &names), None);
+}

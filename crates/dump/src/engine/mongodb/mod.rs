@@ -7,6 +7,7 @@
 
 pub mod archive;
 mod batches;
+mod client;
 pub(crate) mod connection;
 mod dumping;
 mod extjson;
@@ -30,12 +31,16 @@ use std::sync::Arc;
 
 use autodump_core::Result;
 use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::options::DumpOptions;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::secret::EngineName;
 
+use self::client::Client;
+use self::connection::Gate;
 use self::dumping::Dump;
 use self::stored::Stored;
 use super::{Content, Engine, Order};
+use crate::codec::extension;
 use crate::open_uploads::SharedStore;
 use crate::restore::{Backup, RestoreWork, Restored, SharedReader};
 use crate::stop::StopFlag;
@@ -45,15 +50,26 @@ use crate::verify::{Tried, VerifyWork};
 /// MongoDB, and what speaks its protocol.
 #[derive(Debug, Clone)]
 pub struct Mongodb {
+    directories: Vec<PathBuf>,
     ca_bundle: PathBuf,
 }
 
 impl Mongodb {
-    /// `ca_bundle` is the file of certificates that servers are checked against unless the secret
-    /// brings its own, or has a `mongodb+srv` URI.
+    /// `directories` (colon separated) may hold `mongodump`; without it those of `PATH` are looked
+    /// through. `ca_bundle` is the file of certificates that servers are checked against unless
+    /// the secret brings its own, or has a `mongodb+srv` URI.
     #[must_use]
-    pub fn new(ca_bundle: impl Into<PathBuf>) -> Self {
-        Self { ca_bundle: ca_bundle.into() }
+    pub fn new(directories: Option<&str>, ca_bundle: impl Into<PathBuf>) -> Self {
+        let path = std::env::var_os("PATH");
+        Self {
+            directories: client::directories(directories, path.as_deref()),
+            ca_bundle: ca_bundle.into(),
+        }
+    }
+
+    fn gate<A: DatabaseAccess>(&self, access: &Arc<A>, options: &DumpOptions) -> Gate<A> {
+        let preference = Some(client::preference(options));
+        Gate::new(access, &self.ca_bundle, preference, options.jobs.unwrap_or(1))
     }
 }
 
@@ -62,12 +78,13 @@ impl Engine for Mongodb {
         EngineName::Mongodb
     }
 
-    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
-        let secret = access.secret().await?;
-        let preference = secret.options.read_preference;
-        let connection =
-            connection::Connection::new(&secret, &self.ca_bundle, preference, 1).await?;
-        inventory::databases(&connection).await
+    async fn databases<A: DatabaseAccess>(
+        &self,
+        access: &Arc<A>,
+        options: &DumpOptions,
+    ) -> Result<Vec<String>> {
+        let connection = self.gate(access, options).enter(None).await?;
+        client::units(&connection, options).await
     }
 
     async fn dump<A: DatabaseAccess + 'static, S: SharedStore>(
@@ -76,9 +93,21 @@ impl Engine for Mongodb {
         uploader: &Arc<Uploader<S>>,
         stop: StopFlag,
     ) -> Result<Content<S::Upload>> {
-        let usual = Compression::usual(Algorithm::Gzip);
-        let compression = order.options.compression.unwrap_or(usual);
-        Dump { ca_bundle: &self.ca_bundle, order, uploader, compression }.run(stop).await
+        let gate = self.gate(&order.access, &order.options);
+        let connection = gate.enter(None).await?;
+        let (directories, ca_bundle) = (&self.directories, &self.ca_bundle);
+        let (database, options) = (&order.database, &order.options);
+        let reason = match client::asked(options, database) {
+            Some(reason) => Some(reason.to_owned()),
+            None => client::needed(&connection, directories, database, options).await?,
+        };
+        match reason.as_deref() {
+            Some(reason) => {
+                let client = Client { directories, ca_bundle, order, uploader, reason };
+                client.dump(&connection, stop).await
+            }
+            None => Dump { order, uploader }.run(gate, connection, stop).await,
+        }
     }
 
     fn check(&self, backup: &Backup) -> Result<()> {
@@ -100,4 +129,14 @@ impl Engine for Mongodb {
     ) -> Result<Tried> {
         verify::verify(&self.ca_bundle, work, stop).await
     }
+}
+
+/// How archives are compressed: as asked for, or as `mongorestore` always reads it.
+fn compression(options: &DumpOptions) -> Compression {
+    options.compression.unwrap_or_else(|| Compression::usual(Algorithm::Gzip))
+}
+
+/// The archive's file in the run's directory.
+fn file(name: &str, options: &DumpOptions) -> String {
+    format!("{name}.archive{}", extension(compression(options).algorithm()))
 }

@@ -109,9 +109,13 @@ impl Engine for Postgres {
         EngineName::Postgres
     }
 
-    async fn databases<A: DatabaseAccess>(&self, access: &A) -> Result<Vec<String>> {
+    async fn databases<A: DatabaseAccess>(
+        &self,
+        access: &Arc<A>,
+        _: &DumpOptions,
+    ) -> Result<Vec<String>> {
         let database = access.secret().await?.database;
-        let endpoint = endpoint(access, &database, &self.ca_bundle).await?;
+        let endpoint = endpoint(access.as_ref(), &database, &self.ca_bundle).await?;
         let mut session = leader::session(&endpoint).await.map_err(Error::from)?;
         let rows = session
             .query(&format!(

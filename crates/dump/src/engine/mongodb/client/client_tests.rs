@@ -1,0 +1,38 @@
+use super::*;
+
+fn options(set: impl FnOnce(&mut DumpOptions)) -> DumpOptions {
+    let mut options = DumpOptions::default();
+    set(&mut options);
+    options
+}
+
+#[test]
+fn mongodump_is_used_where_it_has_to_be() {
+    let all = |options: &mut DumpOptions| options.all_databases = Some(true);
+    for (options, database, reason) in [
+        (options(|_| ()), "shop", None),
+        (options(|o| o.method = Some(MethodKind::Ranges)), "shop", None),
+        (options(|o| o.method = Some(MethodKind::Client)), "shop", Some("method is client")),
+        (options(|o| o.oplog = Some(true)), EVERYTHING, Some("oplog is yes")),
+        (options(|o| o.globals = Some(true)), "shop", Some("globals is yes")),
+        (options(|o| (o.globals = Some(true), all(o)).1), "shop", None),
+        (options(|o| (o.globals = Some(true), all(o)).1), ADMIN, Some("in the database admin")),
+    ] {
+        let asked = asked(&options, database);
+        assert_eq!(asked.is_some(), reason.is_some(), "{options:?}");
+        assert!(asked.unwrap_or_default().ends_with(reason.unwrap_or_default()), "{asked:?}");
+    }
+}
+
+#[test]
+fn the_oplog_is_of_the_one_that_is_read() {
+    let wanted = Some(ReadPreference::Nearest);
+    for (options, expected) in [
+        (options(|_| ()), ReadPreference::SecondaryPreferred),
+        (options(|o| o.oplog = Some(true)), ReadPreference::Primary),
+        (options(|o| o.read_preference = wanted), ReadPreference::Nearest),
+        (options(|o| (o.oplog, o.read_preference) = (Some(true), wanted)), ReadPreference::Nearest),
+    ] {
+        assert_eq!(preference(&options), expected);
+    }
+}

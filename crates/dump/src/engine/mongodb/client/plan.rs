@@ -1,0 +1,204 @@
+//! What `mongodump` is to dump, and what has to be in its archive then.
+
+use std::collections::{BTreeSet, HashSet};
+
+use autodump_core::options::{DumpOptions, Selection};
+use autodump_core::{Error, ErrorClass, Result};
+use futures_util::StreamExt as _;
+
+use super::super::archive::Namespace;
+use super::super::connection::{Connection, command};
+use super::super::inventory::{self, documents};
+use super::super::raw::Elements;
+use super::recut::Scope;
+use super::settings::{What, left_out};
+use super::{EVERYTHING, with_users};
+use crate::rows::RowDigest;
+
+/// The database in which the users and roles of all others are.
+pub(super) const ADMIN: &str = "admin";
+/// What of that is dumped though it is the server's own.
+const USERS: [&str; 3] = ["system.users", "system.roles", "system.version"];
+/// The collections that begin so are the server's own, but for the next one.
+const SYSTEM: &str = "system.";
+/// Functions that users store.
+const FUNCTIONS: &str = "system.js";
+/// The collection that is the oplog, in the database local.
+const OPLOG: &str = "oplog.rs";
+/// The oplog's name in an archive, whose database is empty.
+const OPLOG_IN_ARCHIVE: &str = "oplog";
+/// How many names an error shows.
+const SHOWN: usize = 5;
+
+/// What is dumped.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) scope: Scope,
+    without: Vec<String>,
+    with_users: bool,
+    expected: BTreeSet<Namespace>,
+}
+
+impl Plan {
+    /// Looks at the server. What the options ask for and it does not have is an error of class
+    /// [`ErrorClass::Configuration`].
+    pub(super) async fn of(
+        connection: &Connection,
+        database: &str,
+        options: &DumpOptions,
+    ) -> Result<Self> {
+        if database == EVERYTHING {
+            check_oplog(connection).await?;
+            return Self::of_everything(connection).await;
+        }
+        let with_users = with_users(options);
+        if with_users || database == ADMIN {
+            check_users(connection).await?;
+        }
+        let all = names(connection, database).await?;
+        let selection = &options.selection;
+        let chosen = match database {
+            // All that is dumped of it is the server's own.
+            ADMIN => all.clone(),
+            _ => inventory::chosen(connection, database, selection).await?,
+        };
+        let set: HashSet<_> = chosen.iter().cloned().collect();
+        let without = left_out(all, &set);
+        let is_all = *selection == Selection::default();
+        let scope = if is_all { Scope::All } else { Scope::Chosen(set) };
+        let expected = chosen.into_iter().map(|name| namespace(database, name)).collect();
+        Ok(Self { scope, without, with_users, expected })
+    }
+
+    async fn of_everything(connection: &Connection) -> Result<Self> {
+        let mut expected = BTreeSet::from([namespace("", OPLOG_IN_ARCHIVE.to_owned())]);
+        for database in inventory::databases(connection).await? {
+            let names = names(connection, &database).await?;
+            expected.extend(names.into_iter().map(|name| namespace(&database, name)));
+        }
+        Ok(Self { scope: Scope::All, without: Vec::new(), with_users: false, expected })
+    }
+
+    /// For the program's arguments.
+    pub(super) fn what<'a>(&'a self, database: &'a str) -> What<'a> {
+        match database {
+            EVERYTHING => What::Everything,
+            name => What::Database { name, without: &self.without, with_users: self.with_users },
+        }
+    }
+
+    /// Compares what was dumped with what had to be. A collection that was dropped meanwhile may
+    /// be missing.
+    pub(super) async fn check(
+        &self,
+        connection: &Connection,
+        dumped: &[(Namespace, RowDigest)],
+    ) -> Result<()> {
+        let dumped: BTreeSet<_> = dumped.iter().map(|(name, _)| name.clone()).collect();
+        let mut missing: Vec<_> = self.expected.difference(&dumped).collect();
+        let databases: BTreeSet<_> = missing.iter().map(|name| name.database.clone()).collect();
+        for database in databases.iter().filter(|database| !database.is_empty()) {
+            let now = names(connection, database).await?;
+            missing.retain(|name| name.database != *database || now.contains(&name.collection));
+        }
+        if missing.is_empty() { Ok(()) } else { Err(lacks(&missing)) }
+    }
+}
+
+fn namespace(database: &str, collection: String) -> Namespace {
+    Namespace { database: database.to_owned(), collection }
+}
+
+fn lacks(missing: &[&Namespace]) -> Error {
+    let shown = |name: &&Namespace| format!("{}.{}", name.database, name.collection);
+    let mut names: Vec<_> = missing.iter().take(SHOWN).map(shown).collect();
+    if missing.len() > SHOWN {
+        names.push(format!("{} more", missing.len() - SHOWN));
+    }
+    Error::new(
+        ErrorClass::Engine,
+        format!("mongodump ended well, and its archive lacks {}", names.join(", ")),
+        "See that the secret's user may read them; run mongodump by hand and see",
+    )
+}
+
+/// The collections of a database without the server's own, by their names.
+async fn names(connection: &Connection, database: &str) -> Result<Vec<String>> {
+    let doing = format!("the collections of {database} cannot be listed");
+    let listing = command(|writer| {
+        writer
+            .int32("listCollections", 1)
+            .document("cursor", |cursor| cursor)
+            .truth("nameOnly", true)
+    })?;
+    let cursor = connection.cursor(database, listing, None).await;
+    let mut cursor = cursor.map_err(|error| connection.explain(&error, &doing))?;
+    let mut names = Vec::new();
+    while let Some(batch) = cursor.next().await {
+        let batch = batch.map_err(|error| connection.explain(&error, &doing))?;
+        let listed = documents(&batch).map_err(|error| connection.explain(&error, &doing))?;
+        names.extend(listed.filter_map(|document| name_of(document.ok()?)));
+    }
+    names.retain(|name| is_dumped(database, name));
+    Ok(names)
+}
+
+fn name_of(document: &[u8]) -> Option<String> {
+    let mut fields = Elements::of(document).ok()?.flatten();
+    fields.find(|field| field.name == "name").and_then(|field| field.text().map(str::to_owned))
+}
+
+fn is_dumped(database: &str, name: &str) -> bool {
+    !name.starts_with(SYSTEM) || name == FUNCTIONS || database == ADMIN && USERS.contains(&name)
+}
+
+/// That the server has an oplog; else the error is of class [`ErrorClass::Configuration`].
+pub(super) async fn check_oplog(connection: &Connection) -> Result<()> {
+    let hello = connection.run(ADMIN, command(|writer| writer.int32("hello", 1))?).await;
+    let hello = hello.map_err(|error| connection.explain(&error, "the server cannot be asked"))?;
+    let no_oplog = |why: &str| {
+        Error::new(
+            ErrorClass::Configuration,
+            format!("the option oplog is yes, and the server at {} {why}", connection.at()),
+            "Remove the option oplog. Only a member of a replica set of MongoDB has an oplog; \
+             Amazon DocumentDB has none, and of a sharded cluster each shard has its own",
+        )
+    };
+    if !hello.contains_key("setName") {
+        return Err(no_oplog("is no member of a replica set"));
+    }
+    if !names(connection, "local").await?.iter().any(|name| name == OPLOG) {
+        return Err(no_oplog("shows no oplog"));
+    }
+    Ok(())
+}
+
+/// That the server shows its users and roles; else the error is of class
+/// [`ErrorClass::Configuration`].
+pub(super) async fn check_users(connection: &Connection) -> Result<()> {
+    let ask = command(|writer| writer.int32("getParameter", 1).int32("authSchemaVersion", 1))?;
+    let why = match connection.run(ADMIN, ask).await {
+        Ok(reply) if reply.contains_key("authSchemaVersion") => return Ok(()),
+        Ok(_) => "it does not tell the version of their form".to_owned(),
+        Err(error) => {
+            let error = connection.explain(&error, "the form of users cannot be asked");
+            if error.class() != ErrorClass::Engine {
+                return Err(error);
+            }
+            error.what().to_owned()
+        }
+    };
+    Err(Error::new(
+        ErrorClass::Configuration,
+        format!(
+            "the option globals is yes, and the server at {} shows no users and roles: {why}",
+            connection.at()
+        ),
+        "Remove the option globals: Amazon DocumentDB, and what else only speaks MongoDB's \
+         protocol, keeps its users elsewhere",
+    ))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,34 @@
+use super::*;
+
+#[test]
+fn the_servers_own_collections_are_not_expected() {
+    for (database, name, dumped) in [
+        ("shop", "a", true),
+        ("shop", "system.js", true),
+        ("shop", "system.views", false),
+        ("shop", "system.buckets.t", false),
+        ("shop", "system.users", false),
+        ("admin", "system.users", true),
+        ("admin", "system.keys", false),
+    ] {
+        assert_eq!(is_dumped(database, name), dumped, "{database}.{name}");
+    }
+}
+
+#[test]
+fn what_is_lacking_is_named_and_not_too_much_of_it() {
+    let all: Vec<_> = (0..7).map(|number| namespace("shop", format!("c{number}"))).collect();
+    let all: Vec<_> = all.iter().collect();
+    let error = lacks(&all[..2]);
+    assert_eq!(error.class(), ErrorClass::Engine);
+    assert!(error.what().ends_with("lacks shop.c0, shop.c1"), "{error}");
+    assert!(lacks(&all).what().ends_with("shop.c4, 2 more"));
+}
+
+#[test]
+fn a_name_is_read_out_of_a_list() {
+    let mut document = Vec::new();
+    super::super::super::raw::Writer::new(&mut document).int32("v", 1).text("name", "b c").end();
+    assert_eq!(name_of(&document).as_deref(), Some("b c"));
+    assert_eq!(name_of(&document[1..]), None);
+}
