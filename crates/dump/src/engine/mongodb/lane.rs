@@ -78,6 +78,11 @@ impl<S: SharedStore> Lane<S> {
         })
     }
 
+    /// Documents that were taken in.
+    pub(super) const fn documents(&self) -> u64 {
+        self.at.digest.rows
+    }
+
     /// Begins a range: to here [`Lane::take_back`] goes.
     pub(super) async fn begin(&mut self, sending: &mut Sending) -> Result<()> {
         self.filling.reserve(0, sending).await?;

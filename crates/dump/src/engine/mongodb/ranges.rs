@@ -22,24 +22,28 @@ impl Id {
         Self { kind: field.kind, value: field.value.to_vec() }
     }
 
-    /// What it is compared as. `None` where it is none of the types that are cut.
-    fn key(&self) -> Option<Key<'_>> {
-        let value = self.value.as_slice();
-        match self.kind {
-            0x01 => {
-                let number = f64::from_le_bytes(value.try_into().ok()?);
-                (!number.is_nan()).then_some(Key::Double(number))
-            }
-            0x10 => Some(Key::Integer(i32::from_le_bytes(value.try_into().ok()?).into())),
-            0x12 => Some(Key::Integer(i64::from_le_bytes(value.try_into().ok()?))),
-            0x02 => value.get(4..).map(Key::Text),
-            0x05 => Some(Key::Binary(value.len(), value.get(4..)?)),
-            0x07 => Some(Key::Object(value)),
-            0x09 => Some(Key::Date(i64::from_le_bytes(value.try_into().ok()?))),
-            0x11 => Some(Key::Timestamp(u64::from_le_bytes(value.try_into().ok()?))),
-            _ => None,
-        }
+    /// Makes it the value of another field.
+    pub(super) fn set(&mut self, field: &Element<'_>) {
+        self.kind = field.kind;
+        self.value.clear();
+        self.value.extend_from_slice(field.value);
     }
+
+    /// The same value as a field.
+    pub(super) fn field(&self) -> Element<'_> {
+        Element { kind: self.kind, name: "_id", value: &self.value }
+    }
+
+    fn key(&self) -> Option<Key<'_>> {
+        Key::of(&self.field())
+    }
+}
+
+/// How two values stand to each other where they are compared as MongoDB does it without a
+/// collation. `None` where they are of types that are not cut, or not of one.
+#[must_use]
+pub fn compare(one: &Element<'_>, other: &Element<'_>) -> Option<Ordering> {
+    Key::of(one)?.compare(Key::of(other)?)
 }
 
 /// A value that is compared with those of its type.
@@ -55,7 +59,26 @@ enum Key<'a> {
     Timestamp(u64),
 }
 
-impl Key<'_> {
+impl<'a> Key<'a> {
+    /// What a value is compared as. `None` where it is none of the types that are cut.
+    fn of(field: &Element<'a>) -> Option<Self> {
+        let value = field.value;
+        match field.kind {
+            0x01 => {
+                let number = f64::from_le_bytes(value.try_into().ok()?);
+                (!number.is_nan()).then_some(Key::Double(number))
+            }
+            0x10 => Some(Key::Integer(i32::from_le_bytes(value.try_into().ok()?).into())),
+            0x12 => Some(Key::Integer(i64::from_le_bytes(value.try_into().ok()?))),
+            0x02 => value.get(4..).map(Key::Text),
+            0x05 => Some(Key::Binary(value.len(), value.get(4..)?)),
+            0x07 => Some(Key::Object(value)),
+            0x09 => Some(Key::Date(i64::from_le_bytes(value.try_into().ok()?))),
+            0x11 => Some(Key::Timestamp(u64::from_le_bytes(value.try_into().ok()?))),
+            _ => None,
+        }
+    }
+
     /// As MongoDB has it without a collation. `None` where the types differ, or where a large
     /// integer is compared with a fraction.
     fn compare(self, other: Self) -> Option<Ordering> {
@@ -86,17 +109,37 @@ fn exact(number: i64) -> Option<f64> {
 pub struct Range {
     /// The first `_id` that may be in it; else there is no lower end.
     pub from: Option<Id>,
+    /// An `_id` that all that are in it come after; else there is no such end.
+    pub after: Option<Id>,
     /// The first `_id` that is in it no more; else there is no upper end.
     pub below: Option<Id>,
 }
 
 impl Range {
+    /// What of it comes after `id`, which is in it.
+    #[must_use]
+    pub fn after(&self, id: Id) -> Self {
+        Self { after: Some(id), from: None, below: self.below.clone() }
+    }
+
+    /// Whether a value certainly is not in it.
+    #[must_use]
+    pub fn lacks(&self, id: &Element<'_>) -> bool {
+        let is = |end: &Option<Id>, ordering: &[Ordering]| {
+            let end = end.as_ref().and_then(|end| compare(id, &end.field()));
+            end.is_some_and(|found| ordering.contains(&found))
+        };
+        is(&self.from, &[Ordering::Less])
+            || is(&self.after, &[Ordering::Less, Ordering::Equal])
+            || is(&self.below, &[Ordering::Greater, Ordering::Equal])
+    }
+
     /// The filter of a query that finds it, as a document.
     #[must_use]
     pub fn filter(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let filter = Writer::new(&mut out);
-        let ends = [("$gte", &self.from), ("$lt", &self.below)];
+        let ends = [("$gte", &self.from), ("$gt", &self.after), ("$lt", &self.below)];
         let filter = if ends.iter().all(|(_, end)| end.is_none()) {
             filter
         } else {
@@ -148,7 +191,7 @@ pub fn split(smallest: &Id, largest: &Id, sample: &[Id], parts: usize) -> Split 
     }
     let from = std::iter::once(None).chain(ends.iter().map(|id| Some((*id).clone())));
     let below = ends.iter().map(|id| Some((*id).clone())).chain(std::iter::once(None));
-    Split::Ranges(from.zip(below).map(|(from, below)| Range { from, below }).collect())
+    Split::Ranges(from.zip(below).map(|(from, below)| Range { from, after: None, below }).collect())
 }
 
 /// Those of a sample that stand between parts of about the same length.

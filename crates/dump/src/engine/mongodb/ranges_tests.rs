@@ -80,7 +80,7 @@ fn binaries_are_compared_by_their_length_first() {
 
 #[test]
 fn a_filter_names_the_ends_that_there_are() {
-    let range = Range { from: Some(int(1)), below: Some(text("x")) };
+    let range = Range { from: Some(int(1)), after: None, below: Some(text("x")) };
     let filter = range.filter();
     let field = Elements::of(&filter).unwrap().next().unwrap().unwrap();
     assert_eq!((field.kind, field.name), (0x03, "_id"));

@@ -85,6 +85,7 @@ impl<'a> Element<'a> {
 
 const STRING: u8 = 0x02;
 const DOCUMENT: u8 = 0x03;
+const ARRAY: u8 = 0x04;
 const BOOLEAN: u8 = 0x08;
 const INT32: u8 = 0x10;
 const INT64: u8 = 0x12;
@@ -156,7 +157,7 @@ fn value_length(kind: u8, bytes: &[u8]) -> Result<usize, Malformed> {
         // Binary, with a byte for its subtype.
         0x05 => 5 + told()?,
         // Document, array, code with its scope: their length counts itself.
-        DOCUMENT | 0x04 | 0x0f => told()?.max(4),
+        DOCUMENT | ARRAY | 0x0f => told()?.max(4),
         // A pointer into a collection: a string and an object id.
         0x0c => 16 + told()?.max(1),
         // A regular expression: two texts.
@@ -230,6 +231,24 @@ impl<'a> Writer<'a> {
     pub fn document(mut self, name: &str, write: impl FnOnce(Writer<'_>) -> Writer<'_>) -> Self {
         self.name(DOCUMENT, name);
         write(Writer::new(self.out)).end();
+        self
+    }
+
+    /// A field with a document that was written before.
+    #[must_use]
+    pub fn raw(self, name: &str, document: &[u8]) -> Self {
+        self.value(name, DOCUMENT, document)
+    }
+
+    /// A field with an array of documents.
+    #[must_use]
+    pub fn array<'b>(mut self, name: &str, documents: impl IntoIterator<Item = &'b [u8]>) -> Self {
+        self.name(ARRAY, name);
+        let items = documents.into_iter().enumerate();
+        let array = Writer::new(self.out);
+        let array =
+            items.fold(array, |array, (number, document)| array.raw(&number.to_string(), document));
+        array.end();
         self
     }
 

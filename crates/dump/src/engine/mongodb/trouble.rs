@@ -69,6 +69,11 @@ pub(super) fn is_passing(error: &DriverError) -> bool {
     }
 }
 
+/// Whether no server was found for as long as one is waited for.
+pub(super) fn is_absence(error: &DriverError) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::ServerSelection { .. })
+}
+
 /// Whether the server says that it does not know what was asked, or not so.
 pub(super) fn is_refusal(error: &DriverError) -> bool {
     matches!(error.kind.as_ref(), ErrorKind::Command(error)
