@@ -120,7 +120,7 @@ impl Made {
         let key = self.manifest.objects[0].key.clone();
         let bucket = "backups".to_owned();
         self.store.put(&ObjectLocation { bucket, key }, bytes.to_vec());
-        self.store.put(&self.at(), serde_json::to_vec(&self.manifest).unwrap());
+        self.store.put(&Self::at(), serde_json::to_vec(&self.manifest).unwrap());
     }
 
     /// The bytes of the object.
@@ -130,7 +130,7 @@ impl Made {
     }
 
     /// Where the manifest is.
-    pub(crate) fn at(&self) -> ObjectLocation {
+    pub(crate) fn at() -> ObjectLocation {
         let key = format!("{RUN}/manifest.json");
         ObjectLocation { bucket: "backups".to_owned(), key }
     }
@@ -161,7 +161,9 @@ fn table(content: &Content, key: &str) -> Table {
 
 fn digest(documents: &[Vec<u8>]) -> RowDigest {
     let mut digest = RowDigest::default();
-    documents.iter().for_each(|document| digest.add(document));
+    for document in documents {
+        digest.add(document);
+    }
     digest
 }
 

@@ -1,5 +1,5 @@
 //! Archives of MongoDB in a store, verified, and restored into a server that speaks its protocol:
-//! DocumentDB on PostgreSQL, which is not mongod.
+//! `DocumentDB` on PostgreSQL, which is not mongod.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod choosing;

@@ -121,7 +121,7 @@ pub(crate) async fn restore(
         engines: &engines(),
         reader: made.store.clone(),
         access: access_to(fields),
-        manifest: made.at(),
+        manifest: Made::at(),
         options: RestoreOptions::parse(&options.to_string())?,
         watcher: Arc::<Notes>::clone(notes),
     };
@@ -137,7 +137,7 @@ pub(crate) async fn verify(
     let order = Verify::<_, Fixed> {
         engines: &engines(),
         reader: made.store.clone(),
-        manifest: made.at(),
+        manifest: Made::at(),
         level,
         server: server.map(access_to),
         jobs: 3,

@@ -80,7 +80,7 @@ impl<'a> Stored<'a> {
             range,
         };
         let segments = |object: &&Object| object.segments.iter().any(|length| *length > 0);
-        if !self.objects.iter().all(|object| segments(object)) {
+        if !self.objects.iter().all(segments) {
             return Ok(vec![(0..self.objects.len()).map(|object| part(object, None)).collect()]);
         }
         let mut pieces = Vec::new();

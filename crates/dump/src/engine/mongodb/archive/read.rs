@@ -260,20 +260,18 @@ impl<V: Visitor> Scanner<V> {
 
     fn header(&mut self, item: &[u8]) -> Result<Place, Damage> {
         let mut version = None;
-        for field in self.fields(item)? {
+        let fields = self.fields(item)?;
+        let prelude = Arc::make_mut(&mut self.prelude);
+        for field in fields {
             let text = || field.text().map(str::to_owned);
             match field.name {
                 "version" => version = text(),
                 "concurrent_collections" => {
                     let number = field.number().and_then(|number| i32::try_from(number).ok());
-                    Arc::make_mut(&mut self.prelude).concurrent = number.unwrap_or_default();
+                    prelude.concurrent = number.unwrap_or_default();
                 }
-                "server_version" => {
-                    Arc::make_mut(&mut self.prelude).server_version = text().unwrap_or_default();
-                }
-                "tool_version" => {
-                    Arc::make_mut(&mut self.prelude).tool_version = text().unwrap_or_default();
-                }
+                "server_version" => prelude.server_version = text().unwrap_or_default(),
+                "tool_version" => prelude.tool_version = text().unwrap_or_default(),
                 _ => {}
             }
         }

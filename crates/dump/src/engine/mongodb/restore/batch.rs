@@ -15,7 +15,7 @@ use crate::rows::RowDigest;
 const BYTES: usize = 4 << 20;
 /// Bytes of all that wait; the archive of another program mixes collections.
 const WAITING: usize = 16 << 20;
-/// Documents of a command. MongoDB takes 100,000, and DocumentDB on PostgreSQL 25,000.
+/// Documents of a command. MongoDB takes 100,000, and `DocumentDB` on PostgreSQL 25,000.
 const DOCUMENTS: u64 = 25_000;
 
 /// Documents of one collection.

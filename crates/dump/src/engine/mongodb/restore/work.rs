@@ -217,10 +217,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
     async fn make(&self, found: &Found<'_>, chosen: &Chosen) -> Result<()> {
         let (database, name) = (&found.plan.database, &chosen.name);
         let command = chosen.definition.create(name)?;
-        let error = match found.connection.run(database, command).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(error) = found.connection.run(database, command).await else { return Ok(()) };
         if code(&error) == Some(EXISTS) {
             return Err(Error::new(
                 ErrorClass::Configuration,
