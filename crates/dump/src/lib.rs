@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod child;
 pub mod codec;
 pub mod engine;
+mod memory_file;
 pub mod object;
 pub mod open_uploads;
 pub mod output;

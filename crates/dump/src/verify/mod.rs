@@ -155,7 +155,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
             Level::Checksum => {
                 work.reading(&mut stop, compare::compare(&work.files, self.jobs)).await?;
             }
-            Level::Archive | Level::Restore => return engine.verify(&work, stop).await,
+            Level::Archive | Level::Restore => return Box::pin(engine.verify(&work, stop)).await,
         }
         Ok(Tried::default())
     }

@@ -3,17 +3,13 @@
 //! Nothing goes into the argument list, and the password not even into the environment: it
 //! is a password file in memory, which only processes that inherit it can open.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
 
 use autodump_core::secret::{SecretValue, SslMode};
 use autodump_core::{Error, ErrorClass, Result};
-use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 
 use crate::child::Command;
+use crate::memory_file::MemoryFile;
 
 /// Seconds for one attempt to connect.
 const CONNECT: &str = "15";
@@ -27,7 +23,7 @@ const SERVICE: &str =
 #[derive(Debug)]
 pub(super) struct Connection {
     variables: Vec<(&'static str, String)>,
-    files: Vec<Arc<OwnedFd>>,
+    files: Vec<MemoryFile>,
 }
 
 impl Connection {
@@ -71,32 +67,15 @@ impl Connection {
             .variables
             .iter()
             .fold(command, |command, (name, value)| command.variable(name, value));
-        self.files.iter().fold(command, |command, file| command.file(Arc::clone(file)))
+        self.files.iter().fold(command, |command, file| file.given_to(command))
     }
 
     fn add_file(&mut self, variable: &'static str, content: &str) -> Result<()> {
-        let file = in_memory(content).map_err(|error| {
-            Error::new(
-                ErrorClass::Internal,
-                format!("no file in memory can be made: {error}"),
-                "Run on Linux with /proc; start the run again",
-            )
-            .caused_by(error)
-        })?;
-        self.variables.push((variable, format!("/proc/self/fd/{}", file.as_raw_fd())));
-        self.files.push(Arc::new(file));
+        let file = MemoryFile::new(content)?;
+        self.variables.push((variable, file.path()));
+        self.files.push(file);
         Ok(())
     }
-}
-
-/// A file that lies nowhere, is inherited by children under the same number, and has the
-/// mode that libpq wants of a password file.
-fn in_memory(content: &str) -> io::Result<OwnedFd> {
-    let memory = memfd_create("autodump", MemfdFlags::empty())?;
-    fchmod(&memory, Mode::RUSR | Mode::WUSR)?;
-    let mut file = File::from(memory);
-    file.write_all(content.as_bytes())?;
-    Ok(file.into())
 }
 
 /// One line that fits every server. libpq ends a line at its end, and takes a carriage
