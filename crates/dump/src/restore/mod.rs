@@ -205,7 +205,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Restore<'_, R, A> {
             watcher: &self.watcher,
             state,
         };
-        engine.restore(&work, stop).await
+        Box::pin(engine.restore(&work, stop)).await
     }
 }
 

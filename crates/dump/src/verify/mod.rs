@@ -34,7 +34,6 @@ use self::content::Files;
 use self::found::Found;
 use self::pieces::Room;
 pub use self::result::write_result;
-
 use self::watch::Watched;
 pub use self::watch::{Event, Phase, Watcher};
 use self::work::log_progress;
@@ -155,7 +154,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
             Level::Checksum => {
                 work.reading(&mut stop, compare::compare(&work.files, self.jobs)).await?;
             }
-            Level::Archive | Level::Restore => return engine.verify(&work, stop).await,
+            Level::Archive | Level::Restore => return Box::pin(engine.verify(&work, stop)).await,
         }
         Ok(Tried::default())
     }
@@ -194,22 +193,24 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Verify<'_, R, A> {
     /// Logs objects that the manifest does not know in directories beside it: whoever restores
     /// without AutoDump copies such a directory as it is.
     async fn note_strangers(&self, backup: &Backup) {
-        let objects = &backup.manifest.objects;
-        let known: BTreeSet<_> = objects.iter().map(|object| backup.location(object).key).collect();
+        let objects = backup.manifest.objects.iter().map(|object| backup.location(object));
+        let known: BTreeSet<_> = objects.map(|at| (at.bucket, at.key)).collect();
         let directory = |key: &str| key.rfind('/').map_or(0, |slash| slash + 1);
         let here = &self.manifest.key[..directory(&self.manifest.key)];
-        let directories: BTreeSet<_> = known.iter().map(|key| &key[..directory(key)]).collect();
-        for directory in directories.into_iter().filter(|directory| *directory != here) {
-            match self.reader.list(&self.manifest.bucket, directory).await {
-                Ok(listed) => {
-                    for stranger in listed.iter().filter(|listed| !known.contains(&listed.key)) {
-                        tracing::warn!(
-                            key = stranger.key,
-                            "the manifest does not know this object"
-                        );
-                    }
+        let directories: BTreeSet<_> =
+            known.iter().map(|(bucket, key)| (bucket, &key[..directory(key)])).collect();
+        for (bucket, directory) in directories.into_iter().filter(|(_, path)| *path != here) {
+            let listed = match self.reader.list(bucket, directory).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::info!(what = error.what(), "the archive is not listed");
+                    continue;
                 }
-                Err(error) => tracing::info!(what = error.what(), "the archive is not listed"),
+            };
+            for key in listed.into_iter().map(|listed| listed.key) {
+                if !known.contains(&(bucket.clone(), key.clone())) {
+                    tracing::warn!(key, "the manifest does not know this object");
+                }
             }
         }
     }

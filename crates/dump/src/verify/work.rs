@@ -45,7 +45,7 @@ pub struct Tried {
 }
 
 impl<R: Sync, A: DatabaseAccess> VerifyWork<'_, R, A> {
-    /// The outcome of reading, with progress in the log. It is dropped when `stop` is raised.
+    /// The outcome of reading something, with progress in the log. It is dropped when `stop` is raised.
     pub(crate) async fn reading<T>(
         &self,
         stop: &mut StopFlag,
@@ -61,7 +61,11 @@ impl<R: Sync, A: DatabaseAccess> VerifyWork<'_, R, A> {
 
     /// Whether the backup, which was read, is to be restored: that is asked for, and nothing wrong
     /// was found. A server of another engine than `backup` is an error of class configuration.
-    pub(crate) async fn is_to_be_restored(&self, backup: EngineName) -> Result<bool> {
+    pub(crate) async fn is_to_be_restored(
+        &self,
+        stop: &mut StopFlag,
+        backup: EngineName,
+    ) -> Result<bool> {
         if self.level != Level::Restore {
             return Ok(false);
         }
@@ -70,7 +74,8 @@ impl<R: Sync, A: DatabaseAccess> VerifyWork<'_, R, A> {
             return Ok(false);
         }
         if let Some(server) = self.server {
-            same_engine(backup, server.secret().await?.engine)?;
+            let secret = self.reading(stop, server.secret()).await?;
+            same_engine(backup, secret.engine)?;
         }
         Ok(true)
     }

@@ -1,6 +1,5 @@
 //! How MongoDB is reached: a secret becomes a client of the driver.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ use tokio::sync::Mutex;
 
 use super::raw::Writer;
 use super::trouble::explain;
-use crate::memory_file::{in_memory, path_of};
+use crate::memory_file::MemoryFile;
 
 /// How long a server that fits is waited for, at each request.
 const SELECTION: Duration = Duration::from_secs(15);
@@ -41,7 +40,7 @@ pub(crate) struct Connection {
     /// Where it leads, for people.
     at: String,
     /// The certificates that the driver reads from a path.
-    _roots: Option<Arc<OwnedFd>>,
+    _roots: Option<MemoryFile>,
 }
 
 impl Connection {
@@ -206,7 +205,7 @@ fn uri(secret: &SecretValue, preference: Option<ReadPreference>) -> Result<Mongo
 }
 
 /// How TLS is used, and the file that has to stay open for it.
-fn tls(secret: &SecretValue, srv: bool, ca_bundle: &Path) -> Result<(Tls, Option<Arc<OwnedFd>>)> {
+fn tls(secret: &SecretValue, srv: bool, ca_bundle: &Path) -> Result<(Tls, Option<MemoryFile>)> {
     let mut options = TlsOptions::default();
     let mut roots = None;
     match (secret.sslmode, &secret.sslrootcert) {
@@ -214,8 +213,8 @@ fn tls(secret: &SecretValue, srv: bool, ca_bundle: &Path) -> Result<(Tls, Option
         (SslMode::Require, _) => options.allow_invalid_certificates = Some(true),
         (SslMode::VerifyFull, Some(pem)) => {
             has_certificates(pem.as_bytes(), "sslrootcert")?;
-            let file = in_memory(pem)?;
-            options.ca_file_path = Some(path_of(&file).into());
+            let file = MemoryFile::new(pem)?;
+            options.ca_file_path = Some(file.path().into());
             roots = Some(file);
         }
         (SslMode::VerifyFull, None) if srv => {}

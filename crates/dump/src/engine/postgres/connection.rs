@@ -3,15 +3,13 @@
 //! Nothing goes into the argument list, and the password not even into the environment: it
 //! is a password file in memory, which only processes that inherit it can open.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
 
 use autodump_core::secret::{SecretValue, SslMode};
 use autodump_core::{Error, ErrorClass, Result};
 
 use crate::child::Command;
-use crate::memory_file::{in_memory, path_of};
+use crate::memory_file::MemoryFile;
 
 /// Seconds for one attempt to connect.
 const CONNECT: &str = "15";
@@ -25,7 +23,7 @@ const SERVICE: &str =
 #[derive(Debug)]
 pub(super) struct Connection {
     variables: Vec<(&'static str, String)>,
-    files: Vec<Arc<OwnedFd>>,
+    files: Vec<MemoryFile>,
 }
 
 impl Connection {
@@ -69,12 +67,12 @@ impl Connection {
             .variables
             .iter()
             .fold(command, |command, (name, value)| command.variable(name, value));
-        self.files.iter().fold(command, |command, file| command.file(Arc::clone(file)))
+        self.files.iter().fold(command, |command, file| file.given_to(command))
     }
 
     fn add_file(&mut self, variable: &'static str, content: &str) -> Result<()> {
-        let file = in_memory(content)?;
-        self.variables.push((variable, path_of(&file)));
+        let file = MemoryFile::new(content)?;
+        self.variables.push((variable, file.path()));
         self.files.push(file);
         Ok(())
     }

@@ -13,7 +13,7 @@ use autodump_core::secret::{Hidden, SecretValue, SslMode};
 use autodump_core::{Error, ErrorClass, Result};
 
 use crate::child::Command;
-use crate::memory_file::{in_memory, path_of};
+use crate::memory_file::MemoryFile;
 
 /// The most collections that it reads at once, and so has begun and not ended in its archive.
 const PARALLEL: u16 = 8;
@@ -45,13 +45,13 @@ pub(super) fn given(
 ) -> Result<Command> {
     let uri = uri(secret, preference)?;
     let srv = uri.srv;
-    let config = in_memory(&config(&uri.rebuilt()))?;
-    let command = command.arguments([format!("--config={}", path_of(&config))]).file(config);
+    let config = MemoryFile::new(&config(&uri.rebuilt()))?;
+    let command = config.given_to(command.arguments([format!("--config={}", config.path())]));
     Ok(match (secret.sslmode, &secret.sslrootcert) {
         (SslMode::Disable, _) => command,
         (SslMode::VerifyCa | SslMode::VerifyFull, Some(pem)) => {
-            let file = in_memory(pem)?;
-            command.arguments([format!("--sslCAFile={}", path_of(&file))]).file(file)
+            let file = MemoryFile::new(pem)?;
+            file.given_to(command.arguments([format!("--sslCAFile={}", file.path())]))
         }
         // Found by DNS: of a public authority, which the machine knows.
         (SslMode::VerifyCa | SslMode::VerifyFull, None) if srv => command,

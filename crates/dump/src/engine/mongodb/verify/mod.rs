@@ -39,7 +39,7 @@ pub(super) async fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
     let stored = Stored::of(work.files.backup)?;
     let reading = archive::read(&work.files, &stored, work.jobs);
     let read = work.reading(&mut stop, reading).await?;
-    let is_restored = work.is_to_be_restored(EngineName::Mongodb).await?;
+    let is_restored = work.is_to_be_restored(&mut stop, EngineName::Mongodb).await?;
     let Some(Read { known, digests }) = read.filter(|_| is_restored) else {
         return Ok(Tried::default());
     };

@@ -59,7 +59,7 @@ pub(super) fn wanted<'a>(
         for object in &directory.backup.manifest.objects {
             match directory.file_name(object) {
                 Some(name) if is_of_large_objects(name) => {
-                    add(name, directory.data_file(stem(name)))
+                    add(name, directory.data_file(stem(name)));
                 }
                 _ => {}
             }

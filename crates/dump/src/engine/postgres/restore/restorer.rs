@@ -55,21 +55,21 @@ pub(super) struct Restorer<'a> {
 }
 
 impl Restorer<'_> {
-    pub(crate) fn major(&self) -> u32 {
+    pub(super) fn major(&self) -> u32 {
         self.client.major
     }
 
-    pub(crate) fn version(&self) -> &str {
+    pub(super) fn version(&self) -> &str {
         &self.client.version
     }
 
     /// The program, without a connection.
-    pub(crate) fn offline(&self) -> Command {
+    pub(super) fn offline(&self) -> Command {
         self.client.command("pg_restore")
     }
 
     /// The program, connecting by this secret.
-    pub(crate) fn online(&self, secret: &SecretValue) -> Result<Command> {
+    pub(super) fn online(&self, secret: &SecretValue) -> Result<Command> {
         Ok(Connection::new(secret, self.ca_bundle)?.given_to(self.offline()))
     }
 }

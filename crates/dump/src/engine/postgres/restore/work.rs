@@ -24,7 +24,7 @@ use crate::stop::StopFlag;
 const WORDS: Words = Words { thing: "table", filling: "rows", besides: ", and sequences set" };
 
 /// A restore at work.
-pub(crate) struct Work<'a, R, A> {
+pub(super) struct Work<'a, R, A> {
     restore: &'a RestoreWork<'a, R, A>,
     target: Target<'a, A>,
     stop: StopFlag,
@@ -32,7 +32,7 @@ pub(crate) struct Work<'a, R, A> {
 }
 
 impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
-    pub(crate) fn new(
+    pub(super) fn new(
         postgres: &'a Postgres,
         restore: &'a RestoreWork<'a, R, A>,
         stop: StopFlag,
@@ -41,7 +41,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         Self { restore, target, stop, warnings: Mutex::default() }
     }
 
-    pub(crate) async fn run(&self) -> Result<Restored> {
+    pub(super) async fn run(&self) -> Result<Restored> {
         let options = self.restore.options;
         let found = find(self.restore, &self.target).await?;
         self.restore.watcher.note(&Event::Planned(&found.plan));

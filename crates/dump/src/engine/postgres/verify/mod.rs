@@ -8,7 +8,7 @@
 //! Subscriptions and event triggers are not restored.
 
 mod altered;
-pub(crate) mod archive;
+mod archive;
 mod database;
 mod extensions;
 mod meaning;
@@ -45,7 +45,7 @@ pub(super) async fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
     let directory = Directory::of(work.files.backup)?;
     let reading = archive::read(&work.files, directory, work.jobs);
     let toc = work.reading(&mut stop, reading).await?;
-    let is_restored = work.is_to_be_restored(EngineName::Postgres).await?;
+    let is_restored = work.is_to_be_restored(&mut stop, EngineName::Postgres).await?;
     let Some(toc) = toc.filter(|_| is_restored) else { return Ok(Tried::default()) };
     let version = Trial { postgres, work, directory, toc: &toc }.run(stop).await?;
     Ok(Tried { restored_into: Some(version), ..Tried::default() })

@@ -13,22 +13,22 @@ use crate::engine::postgres::wire::{Endpoint, Session};
 
 impl Postgres {
     /// Where programs are looked for.
-    pub(crate) fn directories(&self) -> &[PathBuf] {
+    pub(super) fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
 }
 
 /// A session with the settings under which rows are dumped.
-pub(crate) async fn session(endpoint: &Endpoint) -> Result<Session> {
+pub(super) async fn session(endpoint: &Endpoint) -> Result<Session> {
     leader::session(endpoint).await.map_err(Error::from)
 }
 
 /// A table whose rows can be read as a dump reads them.
 #[derive(Debug, Clone)]
-pub(crate) struct Readable(Table);
+pub(super) struct Readable(Table);
 
 /// All tables of a database, but those of extensions.
-pub(crate) async fn tables(session: &mut Session, major: u32) -> Result<Vec<Readable>> {
+pub(super) async fn tables(session: &mut Session, major: u32) -> Result<Vec<Readable>> {
     let names = catalog::list(session, &Selection::default(), major).await.map_err(Error::from)?;
     let tables = catalog::details(session, &names, major).await.map_err(Error::from)?;
     Ok(tables.into_iter().map(Readable).collect())
@@ -37,14 +37,14 @@ pub(crate) async fn tables(session: &mut Session, major: u32) -> Result<Vec<Read
 /// Schema and name of each table of a database whose rows have floating-point numbers in them:
 /// also within arrays, ranges, domains, composite and geometric types. Of types that extensions
 /// bring it is not known, and believed.
-pub(crate) async fn tables_with_floats(
+pub(super) async fn tables_with_floats(
     session: &mut Session,
 ) -> Result<BTreeSet<(String, String)>> {
     tables_with(session, FLOATS).await
 }
 
 /// The same of amounts of money, which are written by `lc_monetary`.
-pub(crate) async fn tables_with_money(session: &mut Session) -> Result<BTreeSet<(String, String)>> {
+pub(super) async fn tables_with_money(session: &mut Session) -> Result<BTreeSet<(String, String)>> {
     tables_with(session, MONEY).await
 }
 
@@ -91,22 +91,22 @@ const TABLES_BY_TYPE: &str = "
     WHERE ";
 
 impl Readable {
-    pub(crate) fn schema(&self) -> &str {
+    pub(super) fn schema(&self) -> &str {
         &self.0.name.schema
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.0.name.table
     }
 
     /// Bytes on disk.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.0.bytes
     }
 
     /// Statements that together read all rows, of these columns and in their order (quoted and
     /// separated; empty when there is none), each of them about `size` bytes on disk.
-    pub(crate) fn statements(&self, columns: &str, size: u64) -> Vec<String> {
+    pub(super) fn statements(&self, columns: &str, size: u64) -> Vec<String> {
         let table = Table { columns: columns.to_owned(), ..self.0.clone() };
         if !table.has_ranges || columns.is_empty() || table.bytes <= size {
             return vec![table.copy_all()];
