@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     manifest: ObjectLocation,
     /// Of a database: a secret's ARN or name, or postgres://USER@HOST:PORT/DATABASE?sslmode=…
     /// with the password in PGPASSWORD, or mongodb://USER@HOST:PORT/DATABASE?authSource=… with
-    /// the password in MONGODB_PASSWORD. Of a table: its name or ARN, else the name that it had.
+    /// the password in `MONGODB_PASSWORD`. Of a table: its name or ARN, else the name that it had.
     #[arg(long, value_name = "SECRET|URL|TABLE")]
     to: Option<String>,
     /// Look at backup and target, say what would be done, and do nothing.

@@ -89,7 +89,10 @@ async fn what_is_chosen_is_dumped_and_all_databases_are_found() {
     shop.client.database("other").collection("x").insert_one(doc! {"_id": 1}).await.unwrap();
     let access = access_to(&shop.fields());
     let engine = Mongodb::new(None, "/nowhere/bundle.pem");
-    assert_eq!(engine.databases(&access, &DumpOptions::default()).await.unwrap(), ["other", "shop"]);
+    assert_eq!(
+        engine.databases(&access, &DumpOptions::default()).await.unwrap(),
+        ["other", "shop"]
+    );
 
     let patterns = |texts: &[&str]| {
         texts.iter().map(|text| Pattern::collection(text).unwrap()).collect::<Vec<_>>()

@@ -39,7 +39,7 @@ fn prelude(more: Vec<Collection>) -> Prelude {
     Prelude { collections, ..Prelude::default() }
 }
 
-fn options(text: serde_json::Value) -> RestoreOptions {
+fn options(text: &serde_json::Value) -> RestoreOptions {
     RestoreOptions::parse(&text.to_string()).unwrap()
 }
 
@@ -50,7 +50,7 @@ fn names(choice: &Choice) -> Vec<&str> {
 #[tokio::test]
 async fn everything_is_chosen_with_views_after_what_they_show() {
     let (backup, prelude) = (backup().await, prelude(Vec::new()));
-    let choice = choose(&backup, &prelude, &options(json!({}))).unwrap();
+    let choice = choose(&backup, &prelude, &options(&json!({}))).unwrap();
     assert_eq!(names(&choice), ["orders.2026", "Log", "heat", "second", "third"]);
     assert_eq!(choice.chosen[2].stored, "system.buckets.heat");
     assert_eq!(choice.wanted(&prelude)[..], [false, false, true, true, true]);
@@ -66,15 +66,15 @@ async fn patterns_are_those_of_collections() {
         (json!(["Log", "second"]), vec!["Log", "second"]),
         (json!(["*"]), vec!["orders.2026", "Log", "heat", "second", "third"]),
     ] {
-        let choice = choose(&backup, &prelude, &options(json!({ "tables": tables }))).unwrap();
+        let choice = choose(&backup, &prelude, &options(&json!({ "tables": tables }))).unwrap();
         assert_eq!(names(&choice), expected);
     }
     for tables in [json!(["log"]), json!(["Log", "nothing"])] {
-        let error = choose(&backup, &prelude, &options(json!({ "tables": tables }))).unwrap_err();
+        let error = choose(&backup, &prelude, &options(&json!({ "tables": tables }))).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration);
         assert!(error.what().contains("no collection of shop in the backup fits"), "{error}");
     }
-    let choice = choose(&backup, &prelude, &options(json!({ "dataOnly": true }))).unwrap();
+    let choice = choose(&backup, &prelude, &options(&json!({ "dataOnly": true }))).unwrap();
     assert_eq!(names(&choice), ["orders.2026", "Log", "heat"]);
     assert!(choice.remarks[0].contains("third, second"), "{:?}", choice.remarks);
 }
@@ -84,7 +84,7 @@ async fn users_are_left_out_and_an_oplog_is_not() {
     let backup = backup().await;
     for (database, name) in [("shop", "$admin.system.users"), ("admin", "system.roles")] {
         let prelude = prelude(vec![collection(database, name, "collection", "")]);
-        let choice = choose(&backup, &prelude, &options(json!({}))).unwrap();
+        let choice = choose(&backup, &prelude, &options(&json!({}))).unwrap();
         assert_eq!(choice.chosen.len(), 5);
         let remark = &choice.remarks[0];
         assert!(remark.contains("users and roles") && remark.contains("mongorestore --archive"));
@@ -93,7 +93,7 @@ async fn users_are_left_out_and_an_oplog_is_not() {
         [("", "oplog", "by its oplog"), ("other", "a", "more than one database: other too")]
     {
         let prelude = prelude(vec![collection(database, name, "collection", "")]);
-        let error = choose(&backup, &prelude, &options(json!({}))).unwrap_err();
+        let error = choose(&backup, &prelude, &options(&json!({}))).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration);
         assert!(error.what().contains(says), "{error}");
         assert!(error.hint().contains("mongorestore --archive"), "{error}");
@@ -107,10 +107,10 @@ fn what_mongodb_has_not_is_refused_by_its_name() {
         (json!({ "noOwner": true }), "no-owner"),
         (json!({ "noPrivileges": true }), "no-privileges"),
     ] {
-        let error = check(&options(given)).unwrap_err();
+        let error = check(&options(&given)).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Configuration);
         assert!(error.what().contains(&format!("the option {name} does not go")), "{error}");
     }
     let all = json!({ "jobs": 2, "tables": ["a"], "create": true, "clean": true, "dryRun": true });
-    assert!(check(&options(all)).is_ok());
+    assert!(check(&options(&all)).is_ok());
 }
