@@ -122,7 +122,9 @@ impl Shop {
             if one.get_str("type").unwrap() != "view" {
                 let command = doc! {"listIndexes": &name, "cursor": {"batchSize": 1000}};
                 let cursor = database.run_cursor_command(command).await.unwrap();
-                indexes = cursor.try_collect().await.unwrap();
+                indexes = cursor.try_collect::<Vec<Document>>().await.unwrap();
+                // mongorestore makes them in an order of its own.
+                indexes.sort_by_key(|index| index.get_str("name").unwrap().to_owned());
             }
             let options = one.get_document("options").cloned().unwrap_or_default();
             found.insert(name, (options, indexes));
