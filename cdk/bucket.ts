@@ -101,7 +101,7 @@ function grantReadBucket(bucket: s3.IBucket, grantee: iam.IGrantable): iam.Grant
   const objects = iam.Grant.addToPrincipalOrResource({
     grantee,
     actions: ['s3:GetObject'],
-    resourceArns: [DATABASES, TABLES, SNAPSHOTS].map((prefix) =>
+    resourceArns: [...DATABASES, TABLES, SNAPSHOTS].map((prefix) =>
       bucket.arnForObjects(`${prefix}*`),
     ),
     resource: bucket,

@@ -77,6 +77,11 @@ export class Jobs extends Construct {
   }
 }
 
+/** The pattern of keys that have this end, below each of the prefixes. */
+function below(prefixes: string[], end: string): string[] {
+  return prefixes.map((prefix) => `${prefix}${end}`);
+}
+
 /** Can neither read nor delete a backup, and list none of a database. */
 function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): Job {
   const { name } = props;
@@ -88,7 +93,7 @@ function makeDump(scope: Construct, props: JobsProps, common: CommonJobProps): J
     description: 'AutoDump: reads one tagged secret or table, and writes one backup',
     statements: [
       ...readSecrets(scope, props, hasSchedule),
-      ...writeObjects(props.backups, `${DATABASES}*`),
+      ...writeObjects(props.backups, ...below(DATABASES, '*')),
       ...ownTables(scope, props).scan(),
       ...continueTables(props.backups),
       ...assumeRoles(props),
@@ -121,12 +126,8 @@ function makeVerify(scope: Construct, props: JobsProps, common: CommonJobProps):
     assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),
     description: 'AutoDump: reads the backup of one run and writes what it found beside it',
     statements: [
-      ...readObjects(props.backups, `${DATABASES}*`, `${TABLES}*`),
-      ...writeObjects(
-        props.backups,
-        `${DATABASES}*/verification-*.json`,
-        `${TABLES}*/verification-*.json`,
-      ),
+      ...readObjects(props.backups, ...below([...DATABASES, TABLES], '*')),
+      ...writeObjects(props.backups, ...below([...DATABASES, TABLES], '*/verification-*.json')),
     ],
     wildcards: 'The keys of backups hold the target and the time.',
   });
@@ -162,7 +163,7 @@ function makeRestore(scope: Construct, props: JobsProps, common: CommonJobProps)
     description: 'AutoDump: reads backups, and writes into what says that it may be restored into',
     statements: [
       ...readSecrets(scope, props, isTarget),
-      ...readObjects(props.backups, `${DATABASES}*`, `${TABLES}*`),
+      ...readObjects(props.backups, ...below([...DATABASES, TABLES], '*')),
       ...ownTables(scope, props).restore(),
       ...assumeRoles(props),
     ],

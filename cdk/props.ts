@@ -83,7 +83,7 @@ export interface AutoDumpProps {
   readonly securityGroups?: ec2.ISecurityGroup[];
 
   /**
-   * The bucket that the backups are written to, below `postgres/`, `dynamodb/` and `rds/`. Its life cycle is yours: it
+   * The bucket that the backups are written to, below `postgres/`, `mongodb/`, `dynamodb/` and `rds/`. Its life cycle is yours: it
    * should expire the backups, and abort incomplete multipart uploads, but not before
    * `dumpTimeout` is over. One that is imported and encrypted with a KMS key must be imported with
    * its `encryptionKey` (`Bucket.fromBucketAttributes`), or the jobs may not use the key.

@@ -156,7 +156,7 @@ export class AutoDumpStack extends Stack {
     const user = new iam.User(this, 'ReadOnlyUser');
     this.autoDump.grantRead(user);
     const bucket = this.getLogicalId(this.autoDump.bucket.node.defaultChild as CfnBucket);
-    for (const prefix of ['postgres', 'dynamodb', 'rds']) {
+    for (const prefix of ['postgres', 'mongodb', 'dynamodb', 'rds']) {
       Validations.of(user).acknowledge({
         id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/${prefix}/*]`,
         reason: 'The user is there to read all backups, whatever their names.',

@@ -1,5 +1,5 @@
-/** Where the dumps of databases lie in a bucket. */
-export const DATABASES = 'postgres/';
+/** Where the dumps of databases lie in a bucket, by engine. */
+export const DATABASES = ['postgres/', 'mongodb/'];
 /** Where the backups of tables lie in a bucket. */
 export const TABLES = 'dynamodb/';
 /** What a run of a table remembers while it goes on, and what DynamoDB exports for it. */

@@ -17,6 +17,7 @@ describe('grantRead', () => {
         ['s3:GetObject'],
         [
           expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/mongodb\/\*$/),
           expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
           expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/rds\/\*$/),
         ],
@@ -42,12 +43,15 @@ describe('grantRead', () => {
       made.filter(({ actions }) => actions.includes(action)).flatMap((one) => one.resources);
     expect(resources('s3:GetObject')).toEqual([
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/mongodb\/\*$/),
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/rds\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/postgres\/\*$/),
+      expect.stringMatching(/^<More\w+\.Arn>\/mongodb\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/dynamodb\/\*$/),
       expect.stringMatching(/^<More\w+\.Arn>\/rds\/\*$/),
       'arn:<partition>:s3:::named/postgres/*',
+      'arn:<partition>:s3:::named/mongodb/*',
       'arn:<partition>:s3:::named/dynamodb/*',
       'arn:<partition>:s3:::named/rds/*',
     ]);

@@ -26,7 +26,7 @@ const BUCKETS = [
 const below = (end: string) =>
   ['<AutoDumpBucket\\w+\\.Arn>', 'arn:<partition>:s3:::more', '<Keyed\\w+\\.Arn>'].flatMap(
     (bucket) =>
-      ['postgres', 'dynamodb'].map((prefix) =>
+      ['postgres', 'mongodb', 'dynamodb'].map((prefix) =>
         expect.stringMatching(new RegExp(`^${bucket}/${prefix}/${end}$`)),
       ),
   );

@@ -9,6 +9,7 @@ import {
   FLAGS,
   imageIsBuilt,
   make,
+  readJson,
   ROOT,
   Template,
   template,
@@ -131,12 +132,28 @@ describe('the dumper', () => {
     expect(databases.map(({ actions, resources }) => [actions, resources])).toEqual([
       [
         ['s3:PutObject', 's3:AbortMultipartUpload'],
-        [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/)],
+        [
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+          expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/mongodb\/\*$/),
+        ],
       ],
       [['s3:ListBucket'], [expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>$/)]],
     ]);
     expect(databases[1].condition).toEqual({ StringLike: { 's3:prefix': 'dynamodb/*' } });
   });
+
+  test.each(['manifest.json', 'manifest-mongodb.json'])(
+    'can write where the backup of contract/%s lies',
+    (file) => {
+      const prefixes = statementsOf(template(), 'JobRole')
+        .filter(({ actions }) => actions.includes('s3:PutObject'))
+        .flatMap(({ resources }) => resources)
+        .map((resource) => /\.Arn>\/(\w+\/)\*$/.exec(resource)?.[1]);
+      for (const { key } of readJson('contract', file).objects) {
+        expect(prefixes).toContain(/^\w+\//.exec(key)?.[0]);
+      }
+    },
+  );
 
   test('writes to the additional buckets too', () => {
     const role = statementsOf(
@@ -148,7 +165,9 @@ describe('the dumper', () => {
     const written = role.filter(({ actions }) => actions.includes('s3:PutObject'));
     expect(written.flatMap(({ resources }) => resources)).toEqual([
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/postgres\/\*$/),
+      expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/mongodb\/\*$/),
       'arn:<partition>:s3:::more-backups/postgres/*',
+      'arn:<partition>:s3:::more-backups/mongodb/*',
       expect.stringMatching(/^<AutoDumpBucket\w+\.Arn>\/dynamodb\/\*$/),
     ]);
   });
