@@ -9,10 +9,13 @@ mod login;
 mod postgres;
 mod server;
 mod shim;
+mod stub;
 mod tls;
 mod wire;
 
 pub use faults::Faults;
 pub use login::User;
 pub use server::{Server, Settings};
+pub use stub::Content;
+pub use stub::generate::{Ids, Shape, Size, document};
 pub use tls::strange_ca_pem;

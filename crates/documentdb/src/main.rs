@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use autodump_documentdb::{Server, Settings, User, given};
+use autodump_documentdb::{Content, Ids, Server, Settings, Shape, User, given};
 use clap::Parser;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,6 +38,52 @@ struct Arguments {
     /// Waits so long before each reply.
     #[arg(long)]
     delay_ms: Option<u64>,
+    /// Serves generated documents from memory, and has no database behind it.
+    #[arg(long)]
+    stub: bool,
+    #[command(flatten)]
+    generated: Generated,
+}
+
+/// What a stub has: the database `bench`, with the collections `c0`, `c1` and so on.
+#[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+struct Generated {
+    /// All documents together, in MiB of BSON.
+    #[arg(long, default_value_t = 64, requires = "stub")]
+    mib: usize,
+    /// How many collections they are spread over.
+    #[arg(long, default_value_t = 1, requires = "stub")]
+    collections: usize,
+    /// Documents of about 200 B instead of 1 KB.
+    #[arg(long, requires = "stub")]
+    small: bool,
+    /// Object ids instead of integers.
+    #[arg(long, requires = "stub")]
+    object_ids: bool,
+    /// Besides, the database `exotic` with what `DocumentDB` refuses, and users.
+    #[arg(long, requires = "stub")]
+    exotic: bool,
+    /// Besides, a log of operations.
+    #[arg(long, requires = "stub")]
+    oplog: bool,
+}
+
+impl Generated {
+    fn content(&self) -> Result<Content> {
+        let shape = if self.small { Shape::Small } else { Shape::Kilobyte };
+        let ids = if self.object_ids { Ids::ObjectId } else { Ids::Int };
+        let number = shape.documents(self.mib << 20) / self.collections.max(1);
+        let mut content = Content::new();
+        for collection in 0..self.collections {
+            content =
+                content.generated("bench", &format!("c{collection}"), (shape, ids, number))?;
+        }
+        if self.exotic {
+            content = content.exotic("exotic")?.users("exotic")?;
+        }
+        if self.oplog { content.oplog() } else { Ok(content) }
+    }
 }
 
 fn user(text: &str) -> Result<User, String> {
@@ -56,15 +102,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    let root = arguments.root.or_else(given::documentdb);
-    let root = root.context("no --root: give what scripts/lib/documentdb prints")?;
     let settings = Settings {
         port: arguments.port,
         set_name: arguments.set_name,
         tls: arguments.ca_file.is_some(),
         users: arguments.user,
     };
-    let server = Server::documentdb_in(&root, &settings)?;
+    let server = if arguments.stub {
+        Server::stub(arguments.generated.content()?, &settings)?
+    } else {
+        let root = arguments.root.or_else(given::documentdb);
+        let root = root.context("no --root: give what scripts/lib/documentdb prints")?;
+        Server::documentdb_in(&root, &settings)?
+    };
     if let (Some(file), Some(pem)) = (arguments.ca_file, server.ca_pem()) {
         std::fs::write(file, pem)?;
     }

@@ -16,6 +16,7 @@ use crate::login::{User, Users};
 use crate::postgres::Postgres;
 use crate::shim::Shim;
 use crate::shim::sql::Sql;
+use crate::stub::{Content, Stub};
 use crate::tls::Tls;
 use crate::wire::backend::Backend;
 use crate::wire::common::Identity;
@@ -65,6 +66,12 @@ impl Server {
         Ok(server)
     }
 
+    /// A server that has this in memory and no database behind it.
+    pub fn stub(content: Content, settings: &Settings) -> Result<Self> {
+        let faults = Faults::default();
+        Self::start(Stub::new(content, faults.clone()), settings, faults)
+    }
+
     fn start<B: Backend>(backend: B, settings: &Settings, faults: Faults) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -83,6 +90,7 @@ impl Server {
             set_name: settings.set_name.clone(),
             version: backend.version(),
             closed: users.required(),
+            shows_users: backend.shows_users(),
         };
         let service = Arc::new(Service { backend, identity, users, faults: faults.clone() });
         let guard = runtime.enter();
@@ -161,7 +169,7 @@ async fn prepare(socket: &Path) -> Result<()> {
     let sql = loop {
         match Sql::connect(socket).await {
             Ok(sql) => break sql,
-            Err(error) if start.elapsed() > Duration::from_secs(60) => return Err(error),
+            Err(error) if start.elapsed() > Duration::from_mins(1) => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };

@@ -1,5 +1,7 @@
 //! The server with `DocumentDB`, by the official driver and by MongoDB's own tools.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::time::{Duration, Instant};

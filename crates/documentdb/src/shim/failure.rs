@@ -40,7 +40,7 @@ fn code(state: &str) -> (i32, &'static str) {
 /// The result of a write: in it, `DocumentDB` gives SQL states as numbers.
 pub(crate) fn write_result(result: &[u8]) -> Result<RawDocumentBuf, Failure> {
     let mut reply = RawDocumentBuf::new();
-    for element in RawDocument::from_bytes(result)?.iter() {
+    for element in RawDocument::from_bytes(result)? {
         let (key, value) = element?;
         match value {
             RawBsonRef::Array(errors) if key == "writeErrors" => {
@@ -60,7 +60,7 @@ fn write_error(error: RawBsonRef<'_>) -> Result<RawDocumentBuf, Failure> {
     let error =
         error.as_document().ok_or_else(|| Failure::bad_value("a write error is no document"))?;
     let mut translated = RawDocumentBuf::new();
-    for element in error.iter() {
+    for element in error {
         match element? {
             (key, RawBsonRef::Int32(state)) if key == "code" => {
                 translated.append(key, code(&unpacked(state)).0);

@@ -50,6 +50,10 @@ impl Backend for Shim {
         Version { number: [6, 0, 0], wire: 17 }
     }
 
+    fn shows_users(&self) -> bool {
+        false
+    }
+
     fn session(&self) -> Session {
         Session::default()
     }
@@ -115,7 +119,7 @@ const NOT_PART: [&str; 13] = [
 /// The command without those fields, and without some more.
 fn specification(request: &Request, without: &[&str]) -> Result<RawDocumentBuf, Failure> {
     let mut kept = RawDocumentBuf::new();
-    for element in request.body.iter() {
+    for element in &request.body {
         let (key, value) = element?;
         let name = key.as_str();
         if !NOT_PART.contains(&name) && !without.contains(&name) {

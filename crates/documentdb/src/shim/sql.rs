@@ -38,13 +38,12 @@ impl Sql {
         query: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, Failure> {
-        let statement = match self.prepared.get(query) {
-            Some(statement) => statement.clone(),
-            None => {
-                let statement = self.client.prepare(query).await.map_err(failure::of)?;
-                self.prepared.insert(query.to_owned(), statement.clone());
-                statement
-            }
+        let statement = if let Some(statement) = self.prepared.get(query) {
+            statement.clone()
+        } else {
+            let statement = self.client.prepare(query).await.map_err(failure::of)?;
+            self.prepared.insert(query.to_owned(), statement.clone());
+            statement
         };
         self.client.query_one(&statement, values).await.map_err(failure::of)
     }

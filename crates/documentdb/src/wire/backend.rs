@@ -11,6 +11,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// The version of MongoDB that it looks like.
     fn version(&self) -> Version;
 
+    /// Whether it shows who its users are.
+    fn shows_users(&self) -> bool;
+
     /// Called once for each connection.
     fn session(&self) -> Self::Session;
 

@@ -16,6 +16,8 @@ pub(crate) struct Identity {
     pub(crate) version: Version,
     /// Whether clients have to authenticate.
     pub(crate) closed: bool,
+    /// Whether it tells of which version its users are.
+    pub(crate) shows_users: bool,
 }
 
 /// The answer, or `None` where the command is for what is behind.
@@ -34,7 +36,7 @@ pub(crate) fn answer(
         "connectionstatus" => connection_status(user),
         "whatsmyuri" => rawdoc! { "you": "127.0.0.1:1", "ok": 1.0 },
         "getlog" => rawdoc! { "totalLinesWritten": 0, "log": [], "ok": 1.0 },
-        "getparameter" => return Some(parameters(identity.version, request)),
+        "getparameter" => return Some(parameters(identity, request)),
         _ => return None,
     };
     Some(Ok(reply.into()))
@@ -102,14 +104,14 @@ fn connection_status(user: Option<&str>) -> RawDocumentBuf {
 }
 
 /// Of those parameters that clients ask for: the others are unknown, as on an older server.
-fn parameters(version: Version, request: &Request) -> Result<Reply, Failure> {
-    let [major, minor, _] = version.number;
+fn parameters(identity: &Identity, request: &Request) -> Result<Reply, Failure> {
+    let [major, minor, _] = identity.version.number;
     let mut reply = RawDocumentBuf::new();
     if asked(request, "featureCompatibilityVersion") {
         let version = rawdoc! { "version": format!("{major}.{minor}") };
         reply.append(cstr!("featureCompatibilityVersion"), version);
     }
-    if asked(request, "authSchemaVersion") {
+    if identity.shows_users && asked(request, "authSchemaVersion") {
         reply.append(cstr!("authSchemaVersion"), 5);
     }
     if reply.is_empty() {
