@@ -22,6 +22,7 @@ mod events;
 mod front;
 mod http;
 mod lambda;
+pub mod mongodb;
 mod moto;
 pub mod postgres;
 mod process;

@@ -1,4 +1,4 @@
-//! A person's shell beside the local cloud: the AWS CLI and PostgreSQL's clients, and nothing of
+//! A person's shell beside the local cloud: the AWS CLI and a database's clients, and nothing of
 //! `AutoDump`. What a manifest says is to be typed is run in it as it stands.
 
 use std::ffi::OsString;
@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::mongodb::Mongodb;
 use crate::postgres::Postgres;
 use crate::{LocalCloud, REGION};
 
@@ -22,6 +23,26 @@ pub struct Shell {
 impl Shell {
     /// A shell whose `aws` asks this cloud, and whose clients reach this server as its superuser.
     pub fn new(cloud: &LocalCloud, server: &Postgres) -> Result<Self> {
+        let environment = [
+            ("PGHOST", "127.0.0.1".into()),
+            ("PGPORT", server.port().to_string().into()),
+            ("PGUSER", "postgres".into()),
+            ("PGPASSWORD", server.password().into()),
+        ];
+        Self::with(cloud, server.clients(), environment)
+    }
+
+    /// The same for a server of MongoDB's protocol. Its clients have no variables for where it is: it is in the file
+    /// of settings that they are started with.
+    pub fn for_mongodb(cloud: &LocalCloud, server: &Mongodb) -> Result<Self> {
+        Self::with(cloud, &server.programs(), [])
+    }
+
+    fn with(
+        cloud: &LocalCloud,
+        clients: &Path,
+        more: impl IntoIterator<Item = (&'static str, OsString)>,
+    ) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("autodump-shell-").tempdir()?;
         let programs = directory.path().join(".bin");
         std::fs::create_dir(&programs)?;
@@ -29,8 +50,8 @@ impl Shell {
         let python = cloud.python().to_str().context("the path of the checkout is no UTF-8")?;
         std::fs::write(&aws, format!("#!/bin/sh\nexec '{python}' -m awscli \"$@\"\n"))?;
         std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755))?;
-        let path = [&programs, server.clients(), Path::new("/usr/bin"), Path::new("/bin")];
-        let environment = vec![
+        let path = [&programs, clients, Path::new("/usr/bin"), Path::new("/bin")];
+        let mut environment: Vec<(_, OsString)> = vec![
             ("PATH", std::env::join_paths(path)?),
             ("HOME", directory.path().into()),
             ("AWS_ENDPOINT_URL", cloud.endpoint().into()),
@@ -39,11 +60,8 @@ impl Shell {
             ("AWS_ACCESS_KEY_ID", "local".into()),
             ("AWS_SECRET_ACCESS_KEY", "local".into()),
             ("PYTHONDONTWRITEBYTECODE", "1".into()),
-            ("PGHOST", "127.0.0.1".into()),
-            ("PGPORT", server.port().to_string().into()),
-            ("PGUSER", "postgres".into()),
-            ("PGPASSWORD", server.password().into()),
         ];
+        environment.extend(more);
         Ok(Self { directory, environment })
     }
 

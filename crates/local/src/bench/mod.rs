@@ -9,15 +9,18 @@ mod dumps;
 pub mod dynamodb;
 mod figures;
 mod functions;
+pub mod mongodb;
 pub mod parquet;
 pub mod pipeline;
 pub mod postgres;
 mod procfs;
+mod reads;
 mod rng;
 mod rows;
 mod server;
 mod services;
 mod sink;
+mod store;
 
 use std::path::{Path, PathBuf};
 

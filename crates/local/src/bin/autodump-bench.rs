@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use autodump_local::bench::{dynamodb, parquet, pipeline, postgres};
+use autodump_local::bench::{dynamodb, mongodb, parquet, pipeline, postgres};
 use autodump_local::say;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +29,12 @@ enum Benchmark {
     },
     /// `PostgreSQL` dumps: against the seed's way, `pg_dump -Fd -j` and the server's own limit; and restores.
     Postgres {
+        /// Small sizes, to see that the benchmark works; its figures mean little.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// MongoDB: against mongodump, from prepared replies and from `DocumentDB`.
+    Mongodb {
         /// Small sizes, to see that the benchmark works; its figures mean little.
         #[arg(long)]
         quick: bool,
@@ -72,6 +78,7 @@ async fn run(benchmark: Benchmark) -> Result<serde_json::Value> {
     match benchmark {
         Benchmark::Pipeline { quick } => pipeline::run(&root, quick).await,
         Benchmark::Postgres { quick } => postgres::run(&root, quick).await,
+        Benchmark::Mongodb { quick } => mongodb::run(&root, quick).await,
         Benchmark::Dynamodb { quick } => dynamodb::run(&root, quick).await,
         Benchmark::Parquet { quick } => parquet::run(quick).await,
     }

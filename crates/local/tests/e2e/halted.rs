@@ -58,7 +58,7 @@ pub(crate) async fn halted_with(
 pub(crate) async fn hardly_begun(world: &Arc<World>, name: &str) -> Result<Halted> {
     let database = name.replace('/', " ");
     make_large_database(&world.server, &database)?;
-    hardly_begun_with(world, name, &world.value(&database), world.server.port()).await
+    hardly_begun_with(world, name, &world.value(&database), world.server.port(), &[]).await
 }
 
 /// The same of a database that is there, reached by this secret.
@@ -67,8 +67,9 @@ pub(crate) async fn hardly_begun_with(
     name: &str,
     value: &Value,
     server: u16,
+    tags: &[(&str, &str)],
 ) -> Result<Halted> {
-    begun(world, name, value, server, &[], FEW).await
+    begun(world, name, value, server, tags, FEW).await
 }
 
 async fn begun(

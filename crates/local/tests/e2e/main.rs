@@ -13,6 +13,11 @@ mod databases;
 mod faults;
 mod good;
 mod halted;
+mod mongodb;
+mod mongodb_faults;
+mod mongodb_input;
+mod mongodb_restores;
+mod mongodb_source;
 mod options;
 mod restores;
 mod servers;
@@ -60,6 +65,11 @@ fn main() -> ExitCode {
         snapshot_ends::CASES,
         snapshot_limits::CASES,
         conversions::CASES,
+        mongodb::CASES,
+        mongodb_input::CASES,
+        mongodb_restores::CASES,
+        mongodb_source::CASES,
+        mongodb_faults::CASES,
     ]
     .concat();
     if arguments.list {

@@ -54,7 +54,8 @@ async fn a_server_restarted_under_pg_dump_is_dumped_by_the_next_attempt(
     let server = Postgres::start(&postgres::Options::default())?;
     make_large_database(&server, "doomed")?;
     let value = plain_value(&server, "doomed");
-    let halted = hardly_begun_with(&world, "e2e/restarted-early", &value, server.port()).await?;
+    let halted =
+        hardly_begun_with(&world, "e2e/restarted-early", &value, server.port(), &[]).await?;
     halted.children(&world, "pg_dump").await?;
     is_dumped_by_the_next_attempt(&world, server, halted).await
 }

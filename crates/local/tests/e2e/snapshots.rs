@@ -35,7 +35,7 @@ pub(crate) struct Database {
 impl Database {
     fn new(text: &str) -> Result<Self> {
         let arn = text.parse().map_err(|error| anyhow::anyhow!("{text} {error}"))?;
-        Ok(Self { target: Target { arn: text.to_owned() }, arn })
+        Ok(Self { target: Target::of(text), arn })
     }
 
     pub(crate) fn snapshots(&self, world: &World) -> Vec<SnapshotView> {

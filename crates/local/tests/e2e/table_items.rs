@@ -61,7 +61,7 @@ pub(crate) async fn make(api: &Api, create: &Value, tags: &[(&str, &str)]) -> Re
     }
     let made = call(api, "CreateTable", &create).await?;
     let arn = made["TableDescription"]["TableArn"].as_str().context("a table without an ARN")?;
-    Ok(Target { arn: arn.to_owned() })
+    Ok(Target::of(arn))
 }
 
 /// An item of all types of attributes; its size depends on its number.

@@ -13,11 +13,13 @@ use autodump_core::layout;
 use autodump_core::tags::{self, Kind, Size, TagPrefix};
 use autodump_core::verification::Level;
 use autodump_local::api::{Api, Execution};
+use autodump_local::mongodb::Mongodb;
 use autodump_local::postgres::{self, Postgres};
 use autodump_local::{JobView, LocalCloud, Options, Stack, assembly};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio::sync::RwLock;
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::databases::make_database;
 
@@ -42,12 +44,18 @@ pub(crate) const FAR: &str = "17 4 1 1 -";
 /// The tag that makes a target.
 pub(crate) const SCHEDULE: &str = "autodump:start-schedule";
 
-/// One cloud with the deployed stack, and one PostgreSQL with TLS.
+/// One cloud with the deployed stack, and one PostgreSQL with TLS; beside it one server of MongoDB's
+/// protocol, where it can be had.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) cloud: LocalCloud,
     pub(crate) stack: Stack,
     pub(crate) server: Postgres,
+    pub(crate) mongodb: Option<Mongodb>,
+    /// Where stock `mongorestore` restores into, once a case wants it.
+    pub(crate) other_mongodb: OnceCell<Option<Mongodb>>,
+    /// The authorities that jobs trust.
+    _trusted: TempDir,
     /// Whoever changes what concerns all databases of RDS takes it alone.
     pub(crate) rds: RwLock<()>,
 }
@@ -60,12 +68,15 @@ impl World {
         options.dumper = Some(assembly::dumper(&project)?);
         let server =
             Postgres::start(&postgres::Options { tls: true, ..postgres::Options::default() })?;
-        options.job_environment = assembly::job_environment(&server);
+        let mongodb = Mongodb::start(true)?;
+        let trusted = tempfile::tempdir()?;
+        options.job_environment = job_environment(&server, mongodb.as_ref(), &trusted)?;
         options.most_jobs = 6;
         options.longest_wait = Some(LONGEST_WAIT);
         let cloud = LocalCloud::start(options).await?;
         let stack = cloud.deploy(cdk_out.path()).await?;
-        Ok(Self { cloud, stack, server, rds: RwLock::default() })
+        let (other_mongodb, rds) = (OnceCell::new(), RwLock::default());
+        Ok(Self { cloud, stack, server, mongodb, other_mongodb, _trusted: trusted, rds })
     }
 
     pub(crate) async fn stop(self) {
@@ -94,7 +105,8 @@ impl World {
     ) -> Result<Target> {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let arn = self.api().create_secret(name, &text, tags).await?;
-        Ok(Target { arn })
+        let engine = if value["engine"] == "mongodb" { "mongodb" } else { "postgres" };
+        Ok(Target { engine, ..Target::of(arn) })
     }
 
     /// The executions of a target, the oldest first.
@@ -295,17 +307,24 @@ impl World {
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) arn: String,
+    engine: &'static str,
 }
 
 impl Target {
-    /// Where its backups lie.
-    pub(crate) fn directory(&self) -> String {
-        let engine = match Kind::of(&self.arn) {
+    /// What this ARN is of; of a secret it is taken to be one of PostgreSQL.
+    pub(crate) fn of(arn: impl Into<String>) -> Self {
+        let arn = arn.into();
+        let engine = match Kind::of(&arn) {
             Some(Kind::Table) => "dynamodb",
             Some(Kind::Database) => "rds",
             _ => "postgres",
         };
-        format!("{engine}/{}/", layout::target_directory(&self.arn))
+        Self { arn, engine }
+    }
+
+    /// Where its backups lie.
+    pub(crate) fn directory(&self) -> String {
+        format!("{}/{}/", self.engine, layout::target_directory(&self.arn))
     }
 
     pub(crate) fn is_table(&self) -> bool {
@@ -315,6 +334,25 @@ impl Target {
     pub(crate) fn is_database(&self) -> bool {
         Kind::of(&self.arn) == Some(Kind::Database)
     }
+}
+
+/// What the image would hold for jobs that reach both servers.
+fn job_environment(
+    server: &Postgres,
+    mongodb: Option<&Mongodb>,
+    trusted: &TempDir,
+) -> Result<Vec<(String, String)>> {
+    let mut all = assembly::job_environment(server);
+    let Some(mongodb) = mongodb else { return Ok(all) };
+    let bundle = server.ca_bundle().context("no authority of PostgreSQL")?;
+    let mut authorities = std::fs::read_to_string(bundle)?;
+    authorities.push_str(mongodb.ca_pem().context("no authority of MongoDB's server")?);
+    let bundle = trusted.path().join("bundle.pem");
+    std::fs::write(&bundle, authorities)?;
+    all.retain(|(name, _)| name != "AUTODUMP_CA_BUNDLE");
+    all.push(("AUTODUMP_CA_BUNDLE".to_owned(), bundle.display().to_string()));
+    all.push(("AUTODUMP_MONGODB_BIN".to_owned(), mongodb.programs().display().to_string()));
+    Ok(all)
 }
 
 fn logged(jobs: Vec<JobView>) -> String {

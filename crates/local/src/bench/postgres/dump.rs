@@ -10,8 +10,8 @@ use super::super::dumps::{BUCKET, SEED_KEY, bytes_of_dump, environment, timed, u
 use super::super::procfs::{Usage, own_cpu_s};
 use super::super::server::Server;
 use super::super::services::Services;
+use super::super::store::Store;
 use super::cluster::Cluster;
-use super::store::Store;
 use crate::process::Processes;
 
 /// What is dumped, and how.

@@ -6,9 +6,7 @@ mod dump;
 mod limit;
 mod measured;
 mod proxy;
-mod reads;
 mod restore;
-mod store;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +17,7 @@ use tokio::process::Command;
 
 use super::assets::{Assets, HERE};
 use super::figures::{mb, mib, rounded};
+use super::store::{Backup, Store};
 use super::variable;
 use crate::process::Processes;
 use crate::say::progress;
@@ -27,7 +26,6 @@ use dump::{Job, Ours, Peer, Tools};
 use measured::{Measured, Round};
 use proxy::Proxy;
 use restore::Restores;
-use store::{Backup, Store};
 
 /// The database where one table has nearly everything.
 const ONE: &str = "one";

@@ -8,9 +8,9 @@ use tokio::process::Command;
 
 use super::super::procfs::own_cpu_s;
 use super::super::server::KEY;
+use super::super::store::{Backup, Store};
 use super::cluster::Cluster;
 use super::dump::Tools;
-use super::store::{Backup, Store};
 use crate::REGION;
 
 /// What restores are made into.

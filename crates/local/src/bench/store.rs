@@ -19,9 +19,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::super::dumps::BUCKET;
-use super::super::server::KEY;
+use super::dumps::BUCKET;
 use super::reads;
+use super::server::KEY;
 use crate::http::{self, Body};
 
 /// A server with one empty bucket. Dropping it removes all that it holds.
@@ -41,6 +41,7 @@ pub(super) struct Backup {
     pub(super) objects: BTreeMap<String, u64>,
     /// How it is compressed, such as `zstd:1`; what the manifest says.
     pub(super) compression: Option<String>,
+    pub(super) manifest: Value,
 }
 
 impl Store {
@@ -78,6 +79,11 @@ impl Store {
         Ok(objects)
     }
 
+    /// The file of an object, by its `bucket/key`.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// The one backup there is. Fails unless its objects are those of its manifest, byte for byte: their number,
     /// their lengths, their hashes.
     pub(super) fn backup(&self) -> Result<Backup> {
@@ -103,6 +109,7 @@ impl Store {
             url: format!("s3://{key}"),
             compression: manifest["method"]["compression"].as_str().map(str::to_owned),
             objects,
+            manifest,
         })
     }
 
