@@ -10,6 +10,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// A file in memory with a password is its owner's alone, and the programs run as nobody where we are root.
+const SHARE: &str =
+    "for f in /proc/$$/fd/*; do case $(readlink $f) in /memfd:*) chown 65534 $f;; esac; done\n";
 /// The user of each server.
 const USER: &str = "app user";
 /// Its password: whoever does not encode it in a connection string names other hosts or options.
@@ -163,7 +166,7 @@ impl Mongodb {
             let program = self.programs().join(name);
             std::fs::write(
                 &program,
-                format!("#!/bin/sh\nexec {}{more} \"$@\"\n", words.join(" ")),
+                format!("#!/bin/sh\n{SHARE}exec {}{more} \"$@\"\n", words.join(" ")),
             )?;
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
         }

@@ -15,18 +15,16 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_cursor_that_mongodump_loses_is_read_by_the_next_attempt),
 ];
 
-/// What every database here is called.
-const DOOMED: &str = "doomed";
-
-/// A server with a large database, whose dump stands in the middle of it.
+/// A server with a large database `name`, whose dump stands in the middle of it.
 async fn with_own_server(
     world: &Arc<World>,
     name: &str,
     tags: &[(&str, &str)],
 ) -> Result<Option<(Mongodb, Halted)>> {
     let Some(server) = Mongodb::start(false)? else { return Ok(None) };
-    world.fill(&server, "noise", DOOMED)?;
-    let halted = halted_with(world, name, &server.value(DOOMED), server.port(), tags).await?;
+    world.fill(&server, "noise", name)?;
+    let secret = format!("e2e/{name}");
+    let halted = halted_with(world, &secret, &server.value(name), server.port(), tags).await?;
     Ok(Some((server, halted)))
 }
 
@@ -36,7 +34,7 @@ fn exit_codes(world: &World, halted: &Halted) -> Vec<Option<i32>> {
 }
 
 async fn a_mongodb_killed_in_the_middle_leaves_nothing(world: Arc<World>) -> Result<()> {
-    let started = with_own_server(&world, "e2e/mongo-killed", &[]).await?;
+    let started = with_own_server(&world, "mongo-killed", &[]).await?;
     let Some((mut server, halted)) = started else { return Ok(()) };
     server.kill();
     halted.tap.open();
@@ -50,11 +48,11 @@ async fn a_mongodb_killed_in_the_middle_leaves_nothing(world: Arc<World>) -> Res
 async fn a_cursor_of_mongodb_that_is_lost_does_not_cost_the_backup(
     world: Arc<World>,
 ) -> Result<()> {
-    let started = with_own_server(&world, "e2e/mongo-cursor", &[]).await?;
+    let started = with_own_server(&world, "mongo-cursor", &[]).await?;
     let Some((server, halted)) = started else { return Ok(()) };
     server.faults().forget_at_get_more(1);
     let before = server.faults().get_mores();
-    finish(&world, &server, halted).await?;
+    finish(&world, &server, halted, "mongo-cursor").await?;
     ensure!(server.faults().get_mores() > before, "no cursor was lost");
     Ok(())
 }
@@ -62,28 +60,28 @@ async fn a_cursor_of_mongodb_that_is_lost_does_not_cost_the_backup(
 async fn a_connection_to_mongodb_that_breaks_does_not_cost_the_backup(
     world: Arc<World>,
 ) -> Result<()> {
-    let started = with_own_server(&world, "e2e/mongo-broken", &[]).await?;
+    let started = with_own_server(&world, "mongo-broken", &[]).await?;
     let Some((server, halted)) = started else { return Ok(()) };
     server.faults().drop_at_get_more(1);
     let before = server.faults().get_mores();
-    finish(&world, &server, halted).await?;
+    finish(&world, &server, halted, "mongo-broken").await?;
     ensure!(server.faults().get_mores() > before, "no connection was broken");
     Ok(())
 }
 
 /// Whether another cursor goes on or the dump is started again: in the end there is one backup.
-async fn finish(world: &World, server: &Mongodb, halted: Halted) -> Result<()> {
+async fn finish(world: &World, server: &Mongodb, halted: Halted, database: &str) -> Result<()> {
     halted.tap.open();
     world.succeeds_in(&halted.run, "Backup complete").await?;
     world.nothing_is_open(&halted.target).await?;
-    world.one_backup_of_mongodb_equals(server, &halted.target, DOOMED).await
+    world.one_backup_of_mongodb_equals(server, &halted.target, database).await
 }
 
 async fn a_cursor_that_mongodump_loses_is_read_by_the_next_attempt(
     world: Arc<World>,
 ) -> Result<()> {
     let tags = [("autodump:method", "client")];
-    let started = with_own_server(&world, "e2e/mongo-client-cursor", &tags).await?;
+    let started = with_own_server(&world, "mongo-client-cursor", &tags).await?;
     let Some((server, halted)) = started else { return Ok(()) };
     if !server.has_tools() {
         halted.tap.open();
@@ -95,5 +93,5 @@ async fn a_cursor_that_mongodump_loses_is_read_by_the_next_attempt(
     let codes = exit_codes(&world, &halted);
     ensure!(codes.len() == 2 && codes[0] != Some(0) && codes[1] == Some(0), "{codes:?}");
     world.nothing_is_open(&halted.target).await?;
-    world.one_backup_of_mongodb_equals(&server, &halted.target, DOOMED).await
+    world.one_backup_of_mongodb_equals(&server, &halted.target, "mongo-client-cursor").await
 }
