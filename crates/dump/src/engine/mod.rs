@@ -65,8 +65,8 @@ pub trait Engine: Sync {
         stop: StopFlag,
     ) -> impl Future<Output = Result<Restored>> + Send;
 
-    /// Reads every object of a backup that was checked, as far as [`VerifyWork::level`] asks for
-    /// (archive or restore), and restores it where [`VerifyWork::is_to_be_restored`] says so.
+    /// Reads every object of a backup that was checked, as far as the work's level asks for
+    /// (archive or restore), and restores it where `VerifyWork::is_to_be_restored` says so.
     /// What is wrong with the backup is a problem in `work.files.found`; an error says that it
     /// could not be found out. When `stop` is raised it ends with an error of class interrupted,
     /// after it has removed what it made.

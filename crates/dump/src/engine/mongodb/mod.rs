@@ -1,6 +1,6 @@
 //! MongoDB, and what speaks its protocol, dumped into the archive of `mongodump` by a writer of
 //! our own: over several connections, and by ranges within collections. ADR 8 says why, and
-//! [`client`] what is left to `mongodump` itself.
+//! `client` what is left to `mongodump` itself.
 //!
 //! `mongorestore --archive` reads it, and so does everything here that does not know who wrote
 //! it.

@@ -172,7 +172,7 @@ impl<V: Visitor> Scanner<V> {
     }
 
     /// The piece has come to its end: its blocks have to be whole. Returns who was told, and what
-    /// is to be compared with the other pieces: [`Joined`].
+    /// is to be compared with the other pieces: [`Joined`](super::Joined).
     pub fn finish_piece(self) -> Result<(V, Vec<Part>), Damage> {
         if !self.kept.is_empty() || self.place != Place::Block {
             return Err(self.damage("it is cut off"));
