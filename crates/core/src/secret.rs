@@ -152,8 +152,9 @@ pub struct SecretValue {
     /// Certificates in PEM to trust instead of the RDS bundle.
     pub sslrootcert: Option<String>,
     /// How MongoDB is reached; `None` for other engines. What has a field of its own is not in
-    /// it: user, password, database, TLS and read preference. Without a database it is
-    /// `authSource` that says against which one the user is checked.
+    /// it: user, password, database and TLS. Without a database it is `authSource` that says
+    /// against which one the user is checked. Its read preference is for what
+    /// [`DumpOptions::read_preference`] leaves open.
     pub mongodb: Option<MongoUri>,
     /// What is dumped, and how. Tags win over it: [`DumpOptions::or`].
     pub options: DumpOptions,

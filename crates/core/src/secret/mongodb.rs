@@ -13,7 +13,7 @@ const SAID_BY_URI: [&str; 7] =
     ["endpoint", "host", "port", "username", "password", "authsource", "replicaset"];
 
 /// Options of a connection string that fields of [`SecretValue`] say, or nobody needs.
-const MOVED: [&str; 5] = ["compressors", "readPreference", "ssl", "tls", "tlsInsecure"];
+const MOVED: [&str; 4] = ["compressors", "ssl", "tls", "tlsInsecure"];
 
 /// Where it is, and as whom it is reached.
 struct Place {
@@ -36,8 +36,8 @@ pub(super) fn read(fields: &Fields) -> Result<SecretValue> {
         None => of_fields(fields)?,
     };
     let sslmode = tls::mode(fields, &uri)?;
-    let mut options = fields.options()?;
-    options.read_preference = read_preference(&uri, options.read_preference)?;
+    let options = fields.options()?;
+    check_read_preference(&uri, options.read_preference)?;
     let kept = |(name, _): &(&str, String)| !MOVED.contains(name);
     let mongodb = MongoUri {
         username: None,
@@ -147,12 +147,9 @@ fn check_mechanism(uri: &MongoUri) -> Result<()> {
     }
 }
 
-/// One of the two, or what both say.
-fn read_preference(
-    uri: &MongoUri,
-    field: Option<ReadPreference>,
-) -> Result<Option<ReadPreference>> {
-    let Some(said) = uri.option("readPreference") else { return Ok(field) };
+/// That the connection string names one, if any, and no other than the field.
+fn check_read_preference(uri: &MongoUri, field: Option<ReadPreference>) -> Result<()> {
+    let Some(said) = uri.option("readPreference") else { return Ok(()) };
     let said: ReadPreference = said.parse().map_err(|reason| {
         wrong(
             format!("the secret's field uri has an option readPreference that {reason}"),
@@ -170,7 +167,7 @@ fn read_preference(
             ),
             "Say it in one of them",
         )),
-        _ => Ok(Some(said)),
+        _ => Ok(()),
     }
 }
 

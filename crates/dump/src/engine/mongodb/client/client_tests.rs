@@ -25,13 +25,14 @@ fn mongodump_is_used_where_it_has_to_be() {
 }
 
 #[test]
-fn the_oplog_is_of_the_one_that_is_read() {
-    let wanted = Some(ReadPreference::Nearest);
+fn with_the_oplog_the_primary_is_read() {
+    let (wanted, primary) = (Some(ReadPreference::Nearest), Some(ReadPreference::Primary));
     for (options, expected) in [
-        (options(|_| ()), ReadPreference::SecondaryPreferred),
-        (options(|o| o.oplog = Some(true)), ReadPreference::Primary),
-        (options(|o| o.read_preference = wanted), ReadPreference::Nearest),
-        (options(|o| (o.oplog, o.read_preference) = (Some(true), wanted)), ReadPreference::Nearest),
+        (options(|_| ()), None),
+        (options(|o| o.oplog = Some(true)), primary),
+        (options(|o| o.read_preference = wanted), wanted),
+        (options(|o| (o.oplog, o.read_preference) = (Some(false), wanted)), wanted),
+        (options(|o| (o.oplog, o.read_preference) = (Some(true), wanted)), primary),
     ] {
         assert_eq!(preference(&options), expected);
     }

@@ -22,8 +22,8 @@ use autodump_core::{Result, layout};
 pub(super) use self::tools::directories;
 
 use self::follow::{Dumped, Place, follow};
-use self::plan::{ADMIN, Plan, check_oplog, check_users};
-use self::settings::{arguments, given, parallel};
+use self::plan::{ADMIN, Plan, check_oplog, check_users, set_name};
+use self::settings::{arguments, given, parallel, reached};
 use self::stderr::explain;
 use self::tools::Mongodump;
 use super::archive::Namespace;
@@ -93,14 +93,14 @@ pub(super) async fn units(connection: &Connection, options: &DumpOptions) -> Res
     Ok(databases)
 }
 
-/// Which members are read where the options do not say. With the oplog it is that which is
-/// written to: another one may be behind that whose oplog is read, and lack what neither has.
-pub(super) fn preference(options: &DumpOptions) -> ReadPreference {
-    let usual = || match options.oplog {
-        Some(true) => ReadPreference::Primary,
-        _ => ReadPreference::default(),
-    };
-    options.read_preference.unwrap_or_else(usual)
+/// Which members are read; `None` where it is as the connection string says. With the oplog it is
+/// that which is written to, whatever that says: another one may be behind, and its oplog end
+/// before the dump does.
+pub(super) fn preference(options: &DumpOptions) -> Option<ReadPreference> {
+    match options.oplog {
+        Some(true) => Some(ReadPreference::Primary),
+        _ => options.read_preference,
+    }
 }
 
 /// One dump by `mongodump`.
@@ -138,10 +138,11 @@ impl<A: DatabaseAccess, S: SharedStore> Client<'_, A, S> {
         // What it writes may be secret, or says how far it is.
         let command =
             mongodump.command().arguments(arguments(plan.what(database), jobs)).discreet();
-        let command = given(command, &secret, self.ca_bundle, preference(options))?;
+        let uri = reached(&secret, preference(options), set_name(connection).await?)?;
+        let command = given(command, &secret, self.ca_bundle, &uri)?;
         let password = secret.password.expose();
-        let uri = settings::encoded(&secret);
-        let explain = |exit: &_| explain(exit, &[password, uri.expose()]);
+        let encoded = settings::encoded(&secret);
+        let explain = |exit: &_| explain(exit, &[password, encoded.expose()]);
         let place = Place {
             location: self.order.location(&self.file()),
             compression: compression(&self.order.options),

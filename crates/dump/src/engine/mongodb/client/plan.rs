@@ -10,6 +10,7 @@ use super::super::archive::Namespace;
 use super::super::connection::{Connection, command};
 use super::super::inventory::{self, documents};
 use super::super::raw::Elements;
+use super::super::trouble::is_refusal;
 use super::recut::Scope;
 use super::settings::{What, left_out};
 use super::{EVERYTHING, with_users};
@@ -152,10 +153,19 @@ fn is_dumped(database: &str, name: &str) -> bool {
     !name.starts_with(SYSTEM) || name == FUNCTIONS || database == ADMIN && USERS.contains(&name)
 }
 
+/// The name of the replica set of which the server is a member, if it is one.
+pub(super) async fn set_name(connection: &Connection) -> Result<Option<String>> {
+    // Older servers know the older name alone.
+    let mut reply = connection.run(ADMIN, command(|writer| writer.int32("hello", 1))?).await;
+    if reply.as_ref().is_err_and(is_refusal) {
+        reply = connection.run(ADMIN, command(|writer| writer.int32("isMaster", 1))?).await;
+    }
+    let reply = reply.map_err(|error| connection.explain(&error, "the server cannot be asked"))?;
+    Ok(reply.get_str("setName").ok().map(str::to_owned))
+}
+
 /// That the server has an oplog; else the error is of class [`ErrorClass::Configuration`].
 pub(super) async fn check_oplog(connection: &Connection) -> Result<()> {
-    let hello = connection.run(ADMIN, command(|writer| writer.int32("hello", 1))?).await;
-    let hello = hello.map_err(|error| connection.explain(&error, "the server cannot be asked"))?;
     let no_oplog = |why: &str| {
         Error::new(
             ErrorClass::Configuration,
@@ -164,7 +174,7 @@ pub(super) async fn check_oplog(connection: &Connection) -> Result<()> {
              Amazon DocumentDB has none, and of a sharded cluster each shard has its own",
         )
     };
-    if !hello.contains_key("setName") {
+    if set_name(connection).await?.is_none() {
         return Err(no_oplog("is no member of a replica set"));
     }
     if !names(connection, "local").await?.iter().any(|name| name == OPLOG) {
