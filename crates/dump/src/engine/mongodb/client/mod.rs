@@ -142,7 +142,7 @@ impl<A: DatabaseAccess, S: SharedStore> Client<'_, A, S> {
         let command = given(command, &secret, self.ca_bundle, &uri)?;
         let password = secret.password.expose();
         let encoded = settings::encoded(&secret);
-        let explain = |exit: &_| explain(exit, &[password, encoded.expose()]);
+        let explain = |exit: &_| explain(exit, &uri.shown(), &[password, encoded.expose()]);
         let place = Place {
             location: self.order.location(&self.file()),
             compression: compression(&self.order.options),
