@@ -11,9 +11,9 @@ use super::super::connection::{Connection, command};
 use super::super::inventory::{self, documents};
 use super::super::raw::Elements;
 use super::super::trouble::is_refusal;
-use super::recut::Scope;
+use super::recut::{OF_ADMIN, Scope};
 use super::settings::{What, left_out};
-use super::{EVERYTHING, with_users};
+use super::{is_everything, with_users};
 use crate::rows::RowDigest;
 
 /// The database in which the users and roles of all others are.
@@ -37,6 +37,7 @@ pub(super) struct Plan {
     pub(super) scope: Scope,
     without: Vec<String>,
     with_users: bool,
+    is_everything: bool,
     expected: BTreeSet<Namespace>,
 }
 
@@ -48,11 +49,10 @@ impl Plan {
         database: &str,
         options: &DumpOptions,
     ) -> Result<Self> {
-        if database == EVERYTHING {
-            check_oplog(connection).await?;
-            return Self::of_everything(connection).await;
+        if is_everything(options) {
+            return Self::of_everything(connection, options.globals == Some(true)).await;
         }
-        let with_users = with_users(options);
+        let with_users = with_users(options, database);
         if with_users || database == ADMIN {
             check_users(connection).await?;
         }
@@ -67,25 +67,38 @@ impl Plan {
         let without = left_out(all, &set);
         let is_all = *selection == Selection::default();
         let scope = if is_all { Scope::All } else { Scope::Chosen(set) };
-        let expected = chosen.into_iter().map(|name| namespace(database, name)).collect();
-        Ok(Self { scope, without, with_users, expected })
+        let users = USERS.iter().filter(|_| with_users).map(|name| format!("{OF_ADMIN}{name}"));
+        let expected = chosen.into_iter().chain(users);
+        let expected = expected.map(|name| namespace(database, name)).collect();
+        Ok(Self { scope, without, with_users, is_everything: false, expected })
     }
 
-    async fn of_everything(connection: &Connection) -> Result<Self> {
+    /// mongodump takes users and roles along, whether they are wanted or not.
+    async fn of_everything(connection: &Connection, with_users: bool) -> Result<Self> {
+        check_oplog(connection).await?;
+        let users = USERS.map(|name| namespace(ADMIN, name.to_owned()));
         let mut expected = BTreeSet::from([namespace("", OPLOG_IN_ARCHIVE.to_owned())]);
         for database in inventory::databases(connection).await? {
             let names = names(connection, &database).await?;
             expected.extend(names.into_iter().map(|name| namespace(&database, name)));
         }
-        Ok(Self { scope: Scope::All, without: Vec::new(), with_users: false, expected })
+        let scope = if with_users {
+            check_users(connection).await?;
+            let there = names(connection, ADMIN).await?;
+            expected.extend(users.into_iter().filter(|one| there.contains(&one.collection)));
+            Scope::All
+        } else {
+            Scope::AllBut(users.into())
+        };
+        Ok(Self { scope, without: Vec::new(), with_users: false, is_everything: true, expected })
     }
 
     /// For the program's arguments.
     pub(super) fn what<'a>(&'a self, database: &'a str) -> What<'a> {
-        match database {
-            EVERYTHING => What::Everything,
-            name => What::Database { name, without: &self.without, with_users: self.with_users },
+        if self.is_everything {
+            return What::Everything;
         }
+        What::Database { name: database, without: &self.without, with_users: self.with_users }
     }
 
     /// Compares what was dumped with what had to be. A collection that was dropped meanwhile may
@@ -100,7 +113,8 @@ impl Plan {
         let databases: BTreeSet<_> = missing.iter().map(|name| name.database.clone()).collect();
         for database in databases.iter().filter(|database| !database.is_empty()) {
             let now = names(connection, database).await?;
-            missing.retain(|name| name.database != *database || now.contains(&name.collection));
+            let is_there = |name: &str| name.starts_with(OF_ADMIN) || now.iter().any(|n| n == name);
+            missing.retain(|name| name.database != *database || is_there(&name.collection));
         }
         if missing.is_empty() { Ok(()) } else { Err(lacks(&missing)) }
     }
@@ -116,10 +130,18 @@ fn lacks(missing: &[&Namespace]) -> Error {
     if missing.len() > SHOWN {
         names.push(format!("{} more", missing.len() - SHOWN));
     }
+    let is_odd =
+        |name: &&Namespace| name.collection.contains('$') && !name.collection.starts_with(OF_ADMIN);
+    let hint = if missing.iter().any(is_odd) {
+        "mongodump leaves out collections with a $ in their name: rename them, leave them out \
+         (exclude-collections), or let AutoDump read them (method = ranges)"
+    } else {
+        "See that the secret's user may read them; run mongodump by hand and see"
+    };
     Error::new(
         ErrorClass::Engine,
         format!("mongodump ended well, and its archive lacks {}", names.join(", ")),
-        "See that the secret's user may read them; run mongodump by hand and see",
+        hint,
     )
 }
 
