@@ -164,8 +164,8 @@ impl SecretValue {
     /// Reads the JSON text of a secret. Field names are those of the seed system
     /// (`username, password, databasename, endpoint, engine, bucketname`) or those that RDS
     /// writes (`host, dbname, port, engine`), case-sensitive; options have the names of their
-    /// tags. Fields of others are ignored. For MongoDB `uri` stands for hosts, user, password
-    /// and, where it names one, database.
+    /// tags. Fields of others are ignored. For MongoDB `uri`, also written `MongoURI`, stands for
+    /// hosts, user, password and, where it names one, database.
     ///
     /// Errors are [`ErrorClass::Configuration`], name the field, and never show the value of
     /// the password.
@@ -178,9 +178,9 @@ impl SecretValue {
     }
 
     fn of_postgres(fields: &Fields) -> Result<Self> {
-        if fields.has("uri") {
+        if let Some(name) = mongodb::URIS.into_iter().find(|name| fields.has(name)) {
             return Err(wrong(
-                "the secret has the field uri, which the engine postgres has not",
+                format!("the secret has the field {name}, which the engine postgres has not"),
                 "Use the fields endpoint, port, databasename, username and password",
             ));
         }
