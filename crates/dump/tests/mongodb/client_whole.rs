@@ -146,6 +146,19 @@ async fn users_and_roles_of_a_database_are_in_its_archive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_lacks_the_users_is_no_backup() {
+    let Some(dumper) = Dumper::new() else { return };
+    let source = Server::stub(two().users("shop").unwrap(), &guarded()).unwrap();
+    let (engine, _directory) = dumper.without("--dumpDbUsersAndRoles");
+    let store = MemoryStore::default();
+    let options = DumpOptions { globals: Some(true), ..DumpOptions::default() };
+    let error = dump(&engine, &fields(&source), options, &store).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Engine, "{error}");
+    assert!(error.what().contains("its archive lacks shop.$admin.system.roles"), "{error}");
+    left_nothing(&store);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_of_all_databases_are_in_the_archive_of_admin() {
     let Some(dumper) = Dumper::new() else { return };
     let server = Server::stub(two().users("shop").unwrap(), &guarded()).unwrap();
