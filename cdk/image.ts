@@ -35,7 +35,7 @@ export function jobImages(
   if (given.mongodbTools) checkMongodbTools(given.mongodbTools, given.image !== undefined);
   if (!given.image) checkBuilt(scope, architecture);
   const build = (target: 'dumper' | 'verifier'): ecs.ContainerImage =>
-    builtImage(target, architecture, given.mongodbTools);
+    builtImage(target, architecture, target === 'dumper' ? given.mongodbTools : undefined);
   return {
     dumper: given.image ?? build('dumper'),
     verifier: given.verifyImage ?? given.image ?? build('verifier'),

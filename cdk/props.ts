@@ -33,18 +33,19 @@ export interface AutoDumpSource {
 }
 
 /**
- * The package of MongoDB's database tools (`mongodump`, `mongorestore`) that the images of the jobs
- * get. It is fetched where and when the images are built: AutoDump ships none of it.
+ * The package of MongoDB's database tools, of which the image of the dumps gets `mongodump` alone. It
+ * is fetched where and when the image is built: AutoDump ships none of it.
  */
 export interface MongodbTools {
   /**
    * Where the package is: the archive (`.tgz`) for Debian 12 and for the processor of `architecture`.
-   * It begins with `https://`.
+   * It begins with `https://`, and holds no user, no password and no token: it is an argument of the
+   * build, and stands in the synthesised app and in logs.
    */
   readonly url: string;
 
   /**
-   * The SHA-256 of the archive, 64 hexadecimal digits. The images are not built with another one.
+   * The SHA-256 of the archive, 64 hexadecimal digits. The image is not built with another one.
    */
   readonly sha256: string;
 }
@@ -216,11 +217,11 @@ export interface AutoDumpProps {
   readonly verifyImage?: ecs.ContainerImage;
 
   /**
-   * MongoDB's own tools for the images that are built. Without them, AutoDump writes the archive of
-   * a database of MongoDB itself, and what needs the tools, such as a dump with the oplog, ends with an
-   * error that says so. Not together with `image`.
+   * MongoDB's own `mongodump` for the image of the dumps that is built; no other job needs it.
+   * Without it, AutoDump writes the archive of a database of MongoDB itself, and what needs it, such as
+   * a dump with the oplog, ends with an error that says so. Not together with `image`.
    *
-   * @default - the images have no tools of MongoDB
+   * @default - the image has no tools of MongoDB
    */
   readonly mongodbTools?: MongodbTools;
 

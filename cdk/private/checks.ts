@@ -112,10 +112,16 @@ export function checkMongodbTools(tools: ToolsPackage, imageIsGiven: boolean): v
       );
     }
   }
+  // Its value is left out of the message: it holds a password.
+  if (/^\w+:\/\/[^/?#]*@/.test(tools.url)) {
+    throw new Error(
+      'AutoDump: `mongodbTools.url` has a user or a password. Build arguments are kept with the app and in build logs: give an address that needs none.',
+    );
+  }
   checkText(
     'mongodbTools.url',
     tools.url,
-    /^https:\/\/[^\s/]+\/\S+$/,
+    /^https:\/\/[^\s/@]+\/\S+$/,
     'It must be the address of an archive, and begin with `https://`.',
   );
   checkText(

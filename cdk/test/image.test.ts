@@ -101,16 +101,15 @@ describe('the tools of MongoDB', () => {
   const withTools = (mongodbTools: { url: string; sha256: string }): Made =>
     make({ image: undefined, mongodbTools });
 
-  test('are fetched for both images, if they are named', () => {
+  test('are fetched for the image of the dumps alone, if they are named', () => {
     imageIsBuilt(true);
     const { images } = assets(withTools({ url, sha256 }));
     expect(images).toHaveLength(2);
-    for (const target of ['dumper', 'verifier']) {
-      expect(source(images, target).dockerBuildArgs).toMatchObject({
-        MONGODB_TOOLS_URL: url,
-        MONGODB_TOOLS_SHA256: sha256,
-      });
-    }
+    expect(source(images, 'dumper').dockerBuildArgs).toMatchObject({
+      MONGODB_TOOLS_URL: url,
+      MONGODB_TOOLS_SHA256: sha256,
+    });
+    expect(JSON.stringify(source(images, 'verifier'))).not.toContain('MONGODB_TOOLS');
   });
 
   test('are in no image otherwise', () => {
@@ -125,6 +124,8 @@ describe('the tools of MongoDB', () => {
     ['url', 'https://downloads.example', 'begin with `https://`'],
     ['url', 'https://downloads.example/a b', 'begin with `https://`'],
     ['url', '', 'begin with `https://`'],
+    ['url', 'https://bob:geheim@downloads.example/tools.tgz', 'has a user or a password'],
+    ['url', 'https://token@downloads.example/tools.tgz', 'has a user or a password'],
     ['sha256', sha256.slice(1), '64 hexadecimal digits'],
     ['sha256', `${sha256}0`, '64 hexadecimal digits'],
     ['sha256', sha256.replace('f', 'g'), '64 hexadecimal digits'],
@@ -134,6 +135,19 @@ describe('the tools of MongoDB', () => {
     const attempt = (): unknown => withTools({ url, sha256, [name]: value });
     expect(attempt).toThrow(`\`mongodbTools.${name}\``);
     expect(attempt).toThrow(rule);
+  });
+
+  test('a password in the address is not repeated', () => {
+    const password = 'geheim';
+    const attempt = (): unknown => withTools({ url: `http://bob:${password}@h/t.tgz`, sha256 });
+    expect(attempt).toThrow(/^(?!.*geheim).*`mongodbTools.url`/);
+  });
+
+  test('may have an @ in the path of the address', () => {
+    imageIsBuilt(true);
+    const scoped = 'https://downloads.example/@scope/tools.tgz';
+    const { images } = assets(withTools({ url: scoped, sha256 }));
+    expect(source(images, 'dumper').dockerBuildArgs.MONGODB_TOOLS_URL).toBe(scoped);
   });
 
   test('do not get into an image that is given', () => {
@@ -146,7 +160,8 @@ const DOCKERFILE = fs.readFileSync(path.join(ROOT, 'batch-image', 'Dockerfile'),
 test('the Dockerfile has the stages that are built, and the dumper is its default', () => {
   const stages = [...DOCKERFILE.matchAll(/^FROM (\S+)(?: AS ([\w-]+))?$/gm)];
   const names = stages.map(([, from, name]) => [from, name]);
-  expect(names).toContainEqual(['dumper', 'verifier']);
+  expect(names).toContainEqual(['common', 'dumper']);
+  expect(names).toContainEqual(['common', 'verifier']);
   expect(names).toContainEqual(['${BASE}', 'mongodb-tools']);
   expect(names.at(-1)).toEqual(['dumper', undefined]);
 });
@@ -154,10 +169,16 @@ test('the Dockerfile has the stages that are built, and the dumper is its defaul
 test('the Dockerfile sets what the contract says that images set', () => {
   const { dumper } = readJson('contract', 'environment.json');
   expect(dumper.image).toContain('AUTODUMP_MONGODB_BIN');
-  // Empty without an address, and where the tools are copied to with one.
-  const [, directory] =
-    /AUTODUMP_MONGODB_BIN=\$\{MONGODB_TOOLS_URL:\+(\S+)\}$/m.exec(DOCKERFILE) ?? [];
+  const [, directory] = /^ENV AUTODUMP_MONGODB_BIN=(\S+)$/m.exec(DOCKERFILE) ?? [];
+  expect(directory).toMatch(/^\//);
   expect(DOCKERFILE).toContain(`COPY --from=mongodb-tools /out/ ${directory}/\n`);
+});
+
+test('the address of the tools is in no stage that is kept', () => {
+  const stages = DOCKERFILE.split(/^(?=FROM )/m);
+  const [knowing, ...others] = stages.filter((stage) => stage.includes('MONGODB_TOOLS_'));
+  expect(knowing).toMatch(/^FROM \S+ AS mongodb-tools$/m);
+  expect(others).toEqual([]);
 });
 
 test('the Dockerfile knows the arguments that it is built with', () => {

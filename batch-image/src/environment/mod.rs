@@ -85,7 +85,7 @@ impl Variables<'_> {
         self.get("AUTODUMP_POSTGRES_BIN")
     }
 
-    /// The image sets it to nothing where it has no tools of MongoDB.
+    /// The image sets it always; the directory is empty where it has no tools of MongoDB.
     fn mongodb_bin(&self) -> Option<String> {
         self.get("AUTODUMP_MONGODB_BIN")
     }

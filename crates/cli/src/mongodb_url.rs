@@ -65,9 +65,10 @@ mod tests {
 
     #[test]
     fn urls_are_read() {
-        let value = secret("mongodb://ann%40x@db.example:6000/my%20db?authSource=admin&tls=false");
+        let value =
+            secret("mongodb://ann%40x@db.example:6000/l%C3%A4den?authSource=admin&tls=false");
         assert_eq!(value.engine, EngineName::Mongodb);
-        assert_eq!((value.username.as_str(), value.database.as_str()), ("ann@x", "my db"));
+        assert_eq!((value.username.as_str(), value.database.as_str()), ("ann@x", "läden"));
         assert_eq!((value.host.as_str(), value.port), ("db.example", 6000));
         assert_eq!((value.password.expose(), value.sslmode), ("p@ss:w/rd", SslMode::Disable));
         let value = secret("mongodb+srv://ann@cluster.example/d");

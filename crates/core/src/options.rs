@@ -47,7 +47,8 @@ pub struct DumpOptions {
     pub globals: Option<bool>,
     /// Who reads MongoDB's documents; else who does it best.
     pub method: Option<MethodKind>,
-    /// Which members of a replica set of MongoDB are read; else [`ReadPreference::default`].
+    /// Which members of a replica set of MongoDB are read; else as the connection string says, or
+    /// [`ReadPreference::default`]. With `oplog` it is the primary, whatever that says.
     pub read_preference: Option<ReadPreference>,
     /// The changes that MongoDB's oplog records meanwhile too, for one point in time; else not.
     pub oplog: Option<bool>,

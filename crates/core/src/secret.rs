@@ -152,8 +152,9 @@ pub struct SecretValue {
     /// Certificates in PEM to trust instead of the RDS bundle.
     pub sslrootcert: Option<String>,
     /// How MongoDB is reached; `None` for other engines. What has a field of its own is not in
-    /// it: user, password, database, TLS and read preference. Without a database it is
-    /// `authSource` that says against which one the user is checked.
+    /// it: user, password, database and TLS. Without a database it is `authSource` that says
+    /// against which one the user is checked. Its read preference is for what
+    /// [`DumpOptions::read_preference`] leaves open.
     pub mongodb: Option<MongoUri>,
     /// What is dumped, and how. Tags win over it: [`DumpOptions::or`].
     pub options: DumpOptions,
@@ -163,8 +164,8 @@ impl SecretValue {
     /// Reads the JSON text of a secret. Field names are those of the seed system
     /// (`username, password, databasename, endpoint, engine, bucketname`) or those that RDS
     /// writes (`host, dbname, port, engine`), case-sensitive; options have the names of their
-    /// tags. Fields of others are ignored. For MongoDB `uri` stands for hosts, user, password
-    /// and, where it names one, database.
+    /// tags. Fields of others are ignored. For MongoDB `uri`, also written `MongoURI`, stands for
+    /// hosts, user, password and, where it names one, database.
     ///
     /// Errors are [`ErrorClass::Configuration`], name the field, and never show the value of
     /// the password.
@@ -177,9 +178,9 @@ impl SecretValue {
     }
 
     fn of_postgres(fields: &Fields) -> Result<Self> {
-        if fields.has("uri") {
+        if let Some(name) = mongodb::URIS.into_iter().find(|name| fields.has(name)) {
             return Err(wrong(
-                "the secret has the field uri, which the engine postgres has not",
+                format!("the secret has the field {name}, which the engine postgres has not"),
                 "Use the fields endpoint, port, databasename, username and password",
             ));
         }

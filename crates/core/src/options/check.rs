@@ -1,6 +1,6 @@
 //! Which options an engine has, and which go together.
 
-use super::{DumpOptions, Selection, names};
+use super::{DumpOptions, ReadPreference, Selection, names};
 use crate::compression::Algorithm;
 use crate::error::{Error, ErrorClass, Result};
 use crate::manifest::MethodKind;
@@ -97,7 +97,7 @@ impl DumpOptions {
         ]
     }
 
-    fn of_mongodb(&self) -> [Option<Conflict>; 6] {
+    fn of_mongodb(&self) -> [Option<Conflict>; 7] {
         let Selection { collections, exclude_collections, .. } = &self.selection;
         let (collections, excludes) = (!collections.is_empty(), !exclude_collections.is_empty());
         let oplog = self.oplog == Some(true);
@@ -120,12 +120,14 @@ impl DumpOptions {
             remedy: "choose the method client",
         };
         let ranges = self.method == Some(MethodKind::Ranges);
+        let others = self.read_preference.is_some_and(|of| of != ReadPreference::Primary);
         let one = self.all_databases == Some(false);
         [
             (self.all_databases == Some(true) && collections).then_some(of_all),
             (oplog && collections).then(|| of_oplog(names::COLLECTIONS)),
             (oplog && excludes).then(|| of_oplog(names::EXCLUDE_COLLECTIONS)),
             (oplog && ranges).then_some(of_ranges),
+            (oplog && others).then_some(OPLOG_OF_OTHERS),
             (one && self.has_users_by_ranges()).then_some(USERS_BY_RANGES),
             (oplog && one).then(|| oplog_of_one("databases = one")),
         ]
@@ -212,6 +214,15 @@ const USERS_BY_RANGES: Conflict = Conflict {
     with: "globals = yes",
     why: "mongodump alone reads users and roles",
     remedy: "choose the method client",
+};
+
+/// Of a member that is behind, the oplog ends before the dump does.
+const OPLOG_OF_OTHERS: Conflict = Conflict {
+    option: names::READ_PREFERENCE,
+    with: "oplog = yes",
+    why: "another member may be behind the one whose oplog is read, and there would be no point in \
+          time",
+    remedy: "choose primary",
 };
 
 const fn oplog_of_one(with: &'static str) -> Conflict {

@@ -198,7 +198,9 @@ fn what_does_not_go_together_for_mongodb_is_named() {
     let (yes, no) = (Some(true), Some(false));
     let (ranges, client) = (Some(MethodKind::Ranges), Some(MethodKind::Client));
     let none = Selection::default;
+    let of_oplog = || options(yes, yes, None, none());
     for good in [
+        DumpOptions { read_preference: Some(ReadPreference::Primary), ..of_oplog() },
         options(yes, yes, client, none()),
         options(yes, yes, None, none()),
         options(yes, no, ranges, except()),
@@ -214,6 +216,10 @@ fn what_does_not_go_together_for_mongodb_is_named() {
         (options(yes, yes, None, except()), "exclude-collections does not go with oplog = yes: "),
         (options(yes, yes, ranges, none()), "method does not go with oplog = yes: "),
         (options(no, yes, None, none()), "oplog does not go with databases = one: "),
+        (
+            DumpOptions { read_preference: Some(ReadPreference::Nearest), ..of_oplog() },
+            "read-preference does not go with oplog = yes: ",
+        ),
     ] {
         assert_eq!(bad.conflicts().count(), 1, "{says}");
         let error = bad.checked_for(EngineName::Mongodb).unwrap_err();

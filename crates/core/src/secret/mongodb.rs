@@ -7,13 +7,21 @@ use crate::error::{Error, Result};
 use crate::options::{ReadPreference, names};
 
 const URI: &str = "uri";
+/// The same by the name of an older system's setting.
+const OLD_URI: &str = "MongoURI";
+/// The names by which a secret may have it.
+pub(super) const URIS: [&str; 2] = [URI, OLD_URI];
+
+/// What MongoDB on Linux allows in no name of a database; and the star, which stands for all of
+/// them.
+const NOT_IN_NAMES: [char; 8] = ['/', '\\', '.', ' ', '"', '$', '*', '\0'];
 
 /// What a connection string says, so that no field may say it too.
 const SAID_BY_URI: [&str; 7] =
     ["endpoint", "host", "port", "username", "password", "authsource", "replicaset"];
 
 /// Options of a connection string that fields of [`SecretValue`] say, or nobody needs.
-const MOVED: [&str; 5] = ["compressors", "readPreference", "ssl", "tls", "tlsInsecure"];
+const MOVED: [&str; 4] = ["compressors", "ssl", "tls", "tlsInsecure"];
 
 /// Where it is, and as whom it is reached.
 struct Place {
@@ -28,16 +36,30 @@ struct Place {
 }
 
 pub(super) fn read(fields: &Fields) -> Result<SecretValue> {
+    if fields.has(URI) && fields.has(OLD_URI) {
+        return Err(twice(OLD_URI));
+    }
+    read_named(fields).map_err(|error| {
+        if !fields.has(OLD_URI) {
+            return error;
+        }
+        let named = |text: &str| text.replace("field uri", &format!("field {OLD_URI}"));
+        Error::new(error.class(), named(error.what()), named(error.hint()))
+    })
+}
+
+fn read_named(fields: &Fields) -> Result<SecretValue> {
     if fields.authentication()? == Authentication::Iam {
         return Err(no_iam("the secret's field authentication is \"iam\""));
     }
-    let Place { uri, host, port, username, password, database } = match fields.text(&[URI])? {
+    let Place { uri, host, port, username, password, database } = match fields.text(&URIS)? {
         Some(text) => of_uri(fields, &text)?,
         None => of_fields(fields)?,
     };
+    check_name(&database)?;
     let sslmode = tls::mode(fields, &uri)?;
-    let mut options = fields.options()?;
-    options.read_preference = read_preference(&uri, options.read_preference)?;
+    let options = fields.options()?;
+    check_read_preference(&uri, options.read_preference)?;
     let kept = |(name, _): &(&str, String)| !MOVED.contains(name);
     let mongodb = MongoUri {
         username: None,
@@ -134,6 +156,18 @@ fn of_fields(fields: &Fields) -> Result<Place> {
     })
 }
 
+/// That a database can have this name, or there is none.
+fn check_name(database: &str) -> Result<()> {
+    match database.chars().find(|character| NOT_IN_NAMES.contains(character)) {
+        None => Ok(()),
+        Some(character) => Err(wrong(
+            format!("the database that the secret names has {character:?} in its name"),
+            "No database of MongoDB has such a name: correct it, or dump every database by \
+             databases = all and no name",
+        )),
+    }
+}
+
 fn check_mechanism(uri: &MongoUri) -> Result<()> {
     match uri.option("authMechanism") {
         None | Some("SCRAM-SHA-1" | "SCRAM-SHA-256") => Ok(()),
@@ -147,12 +181,9 @@ fn check_mechanism(uri: &MongoUri) -> Result<()> {
     }
 }
 
-/// One of the two, or what both say.
-fn read_preference(
-    uri: &MongoUri,
-    field: Option<ReadPreference>,
-) -> Result<Option<ReadPreference>> {
-    let Some(said) = uri.option("readPreference") else { return Ok(field) };
+/// That the connection string names one, if any, and no other than the field.
+fn check_read_preference(uri: &MongoUri, field: Option<ReadPreference>) -> Result<()> {
+    let Some(said) = uri.option("readPreference") else { return Ok(()) };
     let said: ReadPreference = said.parse().map_err(|reason| {
         wrong(
             format!("the secret's field uri has an option readPreference that {reason}"),
@@ -170,7 +201,7 @@ fn read_preference(
             ),
             "Say it in one of them",
         )),
-        _ => Ok(Some(said)),
+        _ => Ok(()),
     }
 }
 
@@ -180,7 +211,7 @@ fn no_iam(what: &str) -> Error {
 
 fn twice(name: &str) -> Error {
     wrong(
-        format!("the secret has the fields uri and {name}, which say the same thing"),
+        format!("the secret has the field uri and the field {name}, which say the same thing"),
         format!("Remove the field {name}, or the field uri"),
     )
 }

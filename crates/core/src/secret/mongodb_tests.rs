@@ -75,10 +75,16 @@ fn a_connection_string_stands_for_the_fields() {
     assert_eq!((secret.host.as_str(), secret.port), ("one.example", 1));
     assert_eq!((secret.username.as_str(), secret.password.expose()), ("a@b", "p&%/"));
     assert_eq!((secret.database.as_str(), secret.sslmode), ("shop", SslMode::VerifyFull));
-    assert_eq!(secret.options.read_preference, Some(ReadPreference::Primary));
+    // The tag oplog may yet want another one, which is no conflict.
+    assert_eq!(secret.options.read_preference, None);
     assert_eq!(
         options(&secret),
-        [("replicaSet", "rs0"), ("w", "majority"), ("authSource", "shop")]
+        [
+            ("replicaSet", "rs0"),
+            ("readPreference", "primary"),
+            ("w", "majority"),
+            ("authSource", "shop")
+        ]
     );
     let uri = secret.mongodb.as_ref().unwrap();
     let hosts = [("one.example", 1), ("two.example", 27017)];
@@ -157,14 +163,53 @@ fn tls_is_checked_unless_something_says_otherwise() {
 fn what_a_connection_string_says_no_field_says_too() {
     for name in ["endpoint", "host", "username", "password", "authsource", "replicaset"] {
         let error = of("mongodb://u:geheim@h/d", &json!({ name: "geheim" })).unwrap_err();
-        let says = format!("has the fields uri and {name}, which say the same");
+        let says = format!("has the field uri and the field {name}, which say the same");
         assert!(error.what().contains(&says), "{error}");
         assert!(!format!("{error:?} {error}").contains("geheim"), "{error}");
     }
     assert!(of("mongodb://u:p@h/d", &json!({ "port": 1 })).is_err());
     for name in ["databasename", "dbname"] {
         let error = of("mongodb://u:p@h/d", &json!({ name: "d" })).unwrap_err();
-        assert!(error.what().contains(&format!("the fields uri and {name}, which")), "{error}");
+        assert!(
+            error.what().contains(&format!("the field uri and the field {name}, which")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_string_may_have_its_older_name() {
+    let base = json!({ "engine": "mongodb", "MongoURI": "mongodb://u:p@h/shop?tls=false" });
+    let secret = parse(&base).unwrap();
+    assert_eq!((secret.host.as_str(), secret.database.as_str()), ("h", "shop"));
+    assert_eq!((secret.password.expose(), secret.sslmode), ("p", SslMode::Disable));
+    assert!(with(&base, &json!({ "uri": "" })).is_ok());
+    for (fields, says) in [
+        (json!({ "uri": "mongodb://u:p@h/shop" }), "field uri and the field MongoURI, which say"),
+        (json!({ "host": "h" }), "has the field MongoURI and the field host, which say the same"),
+        (json!({ "MongoURI": "mongodb://u:geheim@h:x/d" }), "field MongoURI has a port of the"),
+        (json!({ "MongoURI": 7 }), "field MongoURI is no text"),
+        (json!({ "engine": "postgres" }), "field MongoURI, which the engine postgres has not"),
+    ] {
+        let error = with(&base, &fields).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.what().contains(says), "{says}: {error}");
+        assert!(!error.to_string().contains("geheim"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_has_a_name_that_it_can_have() {
+    for name in ["a/b", "a\\b", "a.b", "a b", "a\"b", "$a", "a\0b", "*", "shop*"] {
+        let uri = format!("mongodb://u:p@h/{}", percent_encoded(name));
+        for found in [flat(&json!({ "dbname": name })), of(&uri, &json!({}))] {
+            let error = found.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            assert!(error.what().contains("in its name"), "{name}: {error}");
+        }
+    }
+    for name in ["shop-1_a", "Läden", "a<b>|?:'x", "admin"] {
+        assert_eq!(flat(&json!({ "dbname": name })).unwrap().database, name);
     }
 }
 

@@ -130,16 +130,18 @@ fn every_option_of_mongodb_is_read() {
         schedule,
         ("autodump:oplog", "yes"),
         ("autodump:method", "ranges"),
+        ("autodump:read-preference", "nearest"),
         ("autodump:tables", "orders"),
     ]);
     let errors = errors.unwrap().unwrap_err();
     for (error, says) in errors.iter().zip([
         "tag autodump:method with value \"ranges\" does not go with the tag autodump:oplog = yes: ",
+        "tag autodump:read-preference with value \"nearest\" does not go with the tag autodump:oplog",
         "tag autodump:method with value \"ranges\" does not go with the tag autodump:tables: ",
     ]) {
         assert!(error.starts_with(says), "{error}");
     }
-    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert_eq!(errors.len(), 3, "{errors:?}");
 }
 
 #[test]

@@ -54,15 +54,22 @@ async fn nobody_sees_it_while_mongodump_runs() {
     let (engine, fields, store) = (dumper.engine(), fields(&server), MemoryStore::default());
     let look = async {
         let child = dumper.child().await;
-        ["cmdline", "environ"].map(|file| {
+        let read = |file: &str| {
             let bytes = std::fs::read(format!("/proc/{child}/{file}")).unwrap();
             String::from_utf8_lossy(&bytes).into_owned()
-        })
+        };
+        let arguments = read("cmdline");
+        let (_, config) = arguments.split_once("--config=/proc/self/").unwrap();
+        let config = read(config.split('\0').next().unwrap());
+        (arguments, read("environ"), config)
     };
     let work = async { tokio::join!(dump(&engine, &fields, by_client(), &store), look) };
-    let ((manifest, [arguments, environment]), log) = logged(work).await;
+    let ((manifest, (arguments, environment, config)), log) = logged(work).await;
     assert_eq!(tables(&manifest.unwrap())["items"].0, 3000);
     assert!(arguments.contains("--config=/proc/self/fd/"), "{arguments}");
+    // It reads the set of the member that was looked at, and not that one whatever it is.
+    let set = "&readPreference=secondaryPreferred&tls=false&replicaSet=rs0";
+    assert!(config.contains(ENCODED) && config.contains(set), "{config}");
     assert!(environment.contains("PATH="), "{environment}");
     for text in [arguments, environment, log] {
         hides(&text, [PASSWORD, ENCODED]);

@@ -62,6 +62,22 @@ impl Dumper {
         Some(Self { tools, directory })
     }
 
+    /// One that does not get this argument; the directory it is in has to stay.
+    pub(crate) fn without(&self, argument: &str) -> (Mongodb, TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!(
+            "#!/bin/sh\n\
+             for a; do shift; [ \"$a\" = {argument} ] || set -- \"$@\" \"$a\"; done\n\
+             exec {}/mongodump \"$@\"\n",
+            self.directory.path().display()
+        );
+        let text = "printf %s \"$1\" > $2/mongodump; chmod 755 $2 $2/mongodump";
+        let mut shell = std::process::Command::new("/bin/sh");
+        let made = shell.args(["-ec", text, "sh", &script]).arg(directory.path()).status();
+        assert!(made.unwrap().success());
+        (engine(directory.path()), directory)
+    }
+
     pub(crate) fn engine(&self) -> Mongodb {
         engine(self.directory.path())
     }

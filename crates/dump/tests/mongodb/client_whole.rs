@@ -57,6 +57,48 @@ async fn everything_is_dumped_with_the_oplog() {
     }
 }
 
+/// mongodump takes them along, unasked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_oplog_users_and_roles_are_dumped_only_if_they_are_wanted() {
+    let Some(dumper) = Dumper::new() else { return };
+    let source = two().users("shop").unwrap().oplog().unwrap();
+    let server = Server::stub(source, &guarded()).unwrap();
+    let admin = content(&driver(&server).await, "admin").await;
+    for globals in [None, Some(false), Some(true)] {
+        let store = MemoryStore::default();
+        let options = all(|options| (options.oplog, options.globals) = (Some(true), globals));
+        let manifest = dump(&dumper.engine(), &fields(&server), options, &store).await.unwrap();
+        let known = tables(&manifest);
+        for name in ["system.users", "system.roles", "system.version"] {
+            let expected = globals.filter(|wanted| *wanted).map(|_| told(&admin[name]));
+            assert_eq!(known.get(name), expected.as_ref(), "{globals:?} {name}");
+        }
+        assert!(known.contains_key("items") && known.contains_key("oplog"), "{known:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_admin_is_dumped_with_its_users() {
+    let Some(dumper) = Dumper::new() else { return };
+    let server = Server::stub(two().users("shop").unwrap(), &guarded()).unwrap();
+    let mut fields = fields(&server);
+    fields["dbname"] = "admin".into();
+    let job = autodump_dump::run::DumpJob {
+        database: "admin".to_owned(),
+        options: DumpOptions { globals: Some(true), ..DumpOptions::default() },
+        ..super::support::job()
+    };
+    let (store, settings) = (MemoryStore::default(), super::support::settings());
+    let access = super::support::access_to(&fields);
+    let never = std::future::pending();
+    let done =
+        autodump_dump::run::run(&dumper.engine(), &store, &access, &job, &settings, never).await;
+    let manifest = &done.unwrap()[0];
+    let admin = content(&driver(&server).await, "admin").await;
+    assert_eq!(tables(manifest)["system.users"], told(&admin["system.users"]));
+    assert!(manifest.restore[0].ends_with("--nsInclude='admin.*'"), "{:?}", manifest.restore);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_an_oplog_nothing_is_begun() {
     let Some(dumper) = Dumper::new() else { return };
@@ -101,6 +143,19 @@ async fn users_and_roles_of_a_database_are_in_its_archive() {
     dumper.restore(&target, &archive(&store, &manifest), &["--gzip", "--nsInclude=shop.*"]);
     let (before, after) = (driver(&source).await, driver(&target).await);
     assert!(content(&after, "shop").await == content(&before, "shop").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_lacks_the_users_is_no_backup() {
+    let Some(dumper) = Dumper::new() else { return };
+    let source = Server::stub(two().users("shop").unwrap(), &guarded()).unwrap();
+    let (engine, _directory) = dumper.without("--dumpDbUsersAndRoles");
+    let store = MemoryStore::default();
+    let options = DumpOptions { globals: Some(true), ..DumpOptions::default() };
+    let error = dump(&engine, &fields(&source), options, &store).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Engine, "{error}");
+    assert!(error.what().contains("its archive lacks shop.$admin.system.roles"), "{error}");
+    left_nothing(&store);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

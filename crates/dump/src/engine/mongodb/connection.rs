@@ -60,7 +60,6 @@ impl Connection {
         let wrong = |error: DriverError| explain(&error, &at, "no connection can be made");
         let mut options = ClientOptions::parse(uri.rebuilt().expose()).await.map_err(wrong)?;
         options.tls = Some(tls);
-        options.app_name = Some("autodump".to_owned());
         options.server_selection_timeout = Some(SELECTION);
         options.connect_timeout = Some(CONNECT);
         options.max_pool_size = Some(u32::from(jobs.max(1)) + SPARE);
@@ -183,8 +182,9 @@ impl<A: DatabaseAccess> Gate<A> {
     }
 }
 
-/// The connection string with user, password and the members that are read.
-fn uri(secret: &SecretValue, preference: Option<ReadPreference>) -> Result<MongoUri> {
+/// The connection string with user and password, whether TLS is used, and the members that are
+/// read: `preference`, or else what it says itself, or else the usual.
+pub(super) fn uri(secret: &SecretValue, preference: Option<ReadPreference>) -> Result<MongoUri> {
     let mut uri = secret.mongodb.clone().ok_or_else(|| {
         Error::new(
             ErrorClass::Internal,
@@ -194,13 +194,20 @@ fn uri(secret: &SecretValue, preference: Option<ReadPreference>) -> Result<Mongo
     })?;
     uri.username = Some(secret.username.clone()).filter(|user| !user.is_empty());
     uri.password = uri.username.as_ref().map(|_| secret.password.clone());
-    let preference = preference.unwrap_or_default();
+    let said = || uri.option("readPreference").and_then(|said| said.parse().ok());
+    let preference = preference.or_else(said).unwrap_or_default();
+    let mut replaced = vec!["appName", "readPreference", "tls"];
     if preference == ReadPreference::Primary {
         // There is one: nothing is left to be chosen.
-        uri.options
-            .retain(|(name, _)| !["readPreferenceTags", "maxStalenessSeconds"].contains(name));
+        replaced.extend(["readPreferenceTags", "maxStalenessSeconds"]);
     }
-    uri.options.push(("readPreference", preference.as_str().to_owned()));
+    uri.options.retain(|(name, _)| !replaced.contains(name));
+    let tls = secret.sslmode != SslMode::Disable;
+    uri.options.extend([
+        ("appName", "autodump".to_owned()),
+        ("readPreference", preference.as_str().to_owned()),
+        ("tls", tls.to_string()),
+    ]);
     Ok(uri)
 }
 

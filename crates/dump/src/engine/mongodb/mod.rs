@@ -68,7 +68,7 @@ impl Mongodb {
     }
 
     fn gate<A: DatabaseAccess>(&self, access: &Arc<A>, options: &DumpOptions) -> Gate<A> {
-        let preference = Some(client::preference(options));
+        let preference = client::preference(options);
         Gate::new(access, &self.ca_bundle, preference, options.jobs.unwrap_or(1))
     }
 }

@@ -24,14 +24,34 @@ fn mongodump_is_used_where_it_has_to_be() {
     }
 }
 
+/// mongorestore takes no users of the database admin by an option: they are its collections.
 #[test]
-fn the_oplog_is_of_the_one_that_is_read() {
-    let wanted = Some(ReadPreference::Nearest);
+fn users_are_restored_where_they_are() {
+    let users = |o: &mut DumpOptions| o.globals = Some(true);
+    let all = |o: &mut DumpOptions| (o.globals, o.all_databases) = (Some(true), Some(true));
+    for (options, database, expected) in [
+        (options(|_| ()), "shop", Archive::Database("shop")),
+        (options(users), "shop", Archive::WithUsers("shop")),
+        (options(users), ADMIN, Archive::Database(ADMIN)),
+        (options(all), ADMIN, Archive::Database(ADMIN)),
+        (options(all), "shop", Archive::Database("shop")),
+        (options(|o| o.oplog = Some(true)), EVERYTHING, Archive::Everything),
+    ] {
+        assert_eq!(archive(&options, database), expected, "{options:?}");
+        let is_told = matches!(expected, Archive::WithUsers(_));
+        assert_eq!(with_users(&options, database), is_told, "{options:?}");
+    }
+}
+
+#[test]
+fn with_the_oplog_the_primary_is_read() {
+    let (wanted, primary) = (Some(ReadPreference::Nearest), Some(ReadPreference::Primary));
     for (options, expected) in [
-        (options(|_| ()), ReadPreference::SecondaryPreferred),
-        (options(|o| o.oplog = Some(true)), ReadPreference::Primary),
-        (options(|o| o.read_preference = wanted), ReadPreference::Nearest),
-        (options(|o| (o.oplog, o.read_preference) = (Some(true), wanted)), ReadPreference::Nearest),
+        (options(|_| ()), None),
+        (options(|o| o.oplog = Some(true)), primary),
+        (options(|o| o.read_preference = wanted), wanted),
+        (options(|o| (o.oplog, o.read_preference) = (Some(false), wanted)), wanted),
+        (options(|o| (o.oplog, o.read_preference) = (Some(true), wanted)), primary),
     ] {
         assert_eq!(preference(&options), expected);
     }

@@ -22,8 +22,8 @@ use autodump_core::{Result, layout};
 pub(super) use self::tools::directories;
 
 use self::follow::{Dumped, Place, follow};
-use self::plan::{ADMIN, Plan, check_oplog, check_users};
-use self::settings::{arguments, given, parallel};
+use self::plan::{ADMIN, Plan, check_oplog, check_users, set_name};
+use self::settings::{arguments, given, parallel, reached};
 use self::stderr::explain;
 use self::tools::Mongodump;
 use super::archive::Namespace;
@@ -38,14 +38,14 @@ use crate::stop::StopFlag;
 use crate::uploader::Uploader;
 
 /// What stands for all databases together, as the manifest's database: with the oplog there is
-/// one archive for all.
+/// one archive for all. No database has this name.
 const EVERYTHING: &str = "*";
 /// The archive's name then, as a database's is otherwise.
 const ALL: &str = "all";
 
 /// Why `mongodump` is used for this database, whatever is in it; a sentence fragment.
 pub(super) fn asked(options: &DumpOptions, database: &str) -> Option<&'static str> {
-    if options.oplog == Some(true) {
+    if is_everything(options) {
         Some("the option oplog is yes")
     } else if options.method == Some(MethodKind::Client) {
         Some("the option method is client")
@@ -81,26 +81,29 @@ pub(super) async fn needed(
 /// one thing; with users and roles the database admin comes first, which holds those of all. What
 /// the options ask for and the server does not have is an error of class configuration.
 pub(super) async fn units(connection: &Connection, options: &DumpOptions) -> Result<Vec<String>> {
-    if options.oplog == Some(true) {
+    let with_globals = options.globals == Some(true);
+    if with_globals {
+        check_users(connection).await?;
+    }
+    if is_everything(options) {
         check_oplog(connection).await?;
         return Ok(vec![EVERYTHING.to_owned()]);
     }
     let mut databases = inventory::databases(connection).await?;
-    if options.globals == Some(true) {
-        check_users(connection).await?;
+    if with_globals {
         databases.insert(0, ADMIN.to_owned());
     }
     Ok(databases)
 }
 
-/// Which members are read where the options do not say. With the oplog it is that which is
-/// written to: another one may be behind that whose oplog is read, and lack what neither has.
-pub(super) fn preference(options: &DumpOptions) -> ReadPreference {
-    let usual = || match options.oplog {
-        Some(true) => ReadPreference::Primary,
-        _ => ReadPreference::default(),
-    };
-    options.read_preference.unwrap_or_else(usual)
+/// Which members are read; `None` where it is as the connection string says. With the oplog it is
+/// that which is written to, whatever that says: another one may be behind, and its oplog end
+/// before the dump does.
+pub(super) fn preference(options: &DumpOptions) -> Option<ReadPreference> {
+    match options.oplog {
+        Some(true) => Some(ReadPreference::Primary),
+        _ => options.read_preference,
+    }
 }
 
 /// One dump by `mongodump`.
@@ -138,10 +141,11 @@ impl<A: DatabaseAccess, S: SharedStore> Client<'_, A, S> {
         // What it writes may be secret, or says how far it is.
         let command =
             mongodump.command().arguments(arguments(plan.what(database), jobs)).discreet();
-        let command = given(command, &secret, self.ca_bundle, preference(options))?;
+        let uri = reached(&secret, preference(options), set_name(connection).await?)?;
+        let command = given(command, &secret, self.ca_bundle, &uri)?;
         let password = secret.password.expose();
-        let uri = settings::encoded(&secret);
-        let explain = |exit: &_| explain(exit, &[password, uri.expose()]);
+        let encoded = settings::encoded(&secret);
+        let explain = |exit: &_| explain(exit, &uri.shown(), &[password, encoded.expose()]);
         let place = Place {
             location: self.order.location(&self.file()),
             compression: compression(&self.order.options),
@@ -169,21 +173,12 @@ impl<A: DatabaseAccess, S: SharedStore> Client<'_, A, S> {
             hash: digest.hex(),
             keys: if digest.rows == 0 { Vec::new() } else { keys.clone() },
         };
-        let options = &self.order.options;
-        let consistency = match options.oplog {
-            Some(true) => Consistency::PointInTime,
-            _ => Consistency::Range,
-        };
-        let archive = match (options.oplog, with_users(options)) {
-            (Some(true), _) => Archive::Everything,
-            (_, true) => Archive::WithUsers(&self.order.database),
-            (_, false) => Archive::Database(&self.order.database),
-        };
-        let compression = compression(&self.order.options);
+        let (options, database) = (&self.order.options, &self.order.database);
+        let compression = compression(options);
         Content {
             server_version,
             client,
-            consistency,
+            consistency: consistency(options),
             snapshot: None,
             method: Method {
                 kind: MethodKind::Client,
@@ -192,23 +187,45 @@ impl<A: DatabaseAccess, S: SharedStore> Client<'_, A, S> {
                 reason: Some(self.reason.to_owned()),
             },
             tables: collections.into_iter().map(table).collect(),
-            restore: commands(archive, compression.algorithm(), &all),
+            restore: commands(archive(options, database), compression.algorithm(), &all),
             objects,
         }
     }
 
     fn file(&self) -> String {
-        match self.order.database.as_str() {
-            EVERYTHING => file(ALL, &self.order.options),
-            database => file(&layout::archive_directory(database), &self.order.options),
+        let Order { database, options, .. } = self.order;
+        if is_everything(options) {
+            return file(ALL, options);
         }
+        file(&layout::archive_directory(database), options)
     }
 }
 
-/// Whether users and roles of one database are in its archive. Those of all databases are in that
-/// of the database admin.
-fn with_users(options: &DumpOptions) -> bool {
-    options.globals == Some(true) && options.all_databases != Some(true)
+/// Whether there is one archive for all databases: the oplog is of them together.
+fn is_everything(options: &DumpOptions) -> bool {
+    options.oplog == Some(true)
+}
+
+/// What its documents are as of.
+fn consistency(options: &DumpOptions) -> Consistency {
+    if is_everything(options) { Consistency::PointInTime } else { Consistency::Range }
+}
+
+/// Whether users and roles of one database are in its archive, under names of their own. Those of
+/// all databases are in that of the database admin, whose collections they are.
+fn with_users(options: &DumpOptions, database: &str) -> bool {
+    options.globals == Some(true) && options.all_databases != Some(true) && database != ADMIN
+}
+
+/// What the archive is of.
+fn archive<'a>(options: &DumpOptions, database: &'a str) -> Archive<'a> {
+    if is_everything(options) {
+        Archive::Everything
+    } else if with_users(options, database) {
+        Archive::WithUsers(database)
+    } else {
+        Archive::Database(database)
+    }
 }
 
 #[cfg(test)]

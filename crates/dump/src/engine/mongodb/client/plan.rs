@@ -10,9 +10,10 @@ use super::super::archive::Namespace;
 use super::super::connection::{Connection, command};
 use super::super::inventory::{self, documents};
 use super::super::raw::Elements;
-use super::recut::Scope;
+use super::super::trouble::is_refusal;
+use super::recut::{OF_ADMIN, Scope};
 use super::settings::{What, left_out};
-use super::{EVERYTHING, with_users};
+use super::{is_everything, with_users};
 use crate::rows::RowDigest;
 
 /// The database in which the users and roles of all others are.
@@ -36,6 +37,7 @@ pub(super) struct Plan {
     pub(super) scope: Scope,
     without: Vec<String>,
     with_users: bool,
+    is_everything: bool,
     expected: BTreeSet<Namespace>,
 }
 
@@ -47,11 +49,10 @@ impl Plan {
         database: &str,
         options: &DumpOptions,
     ) -> Result<Self> {
-        if database == EVERYTHING {
-            check_oplog(connection).await?;
-            return Self::of_everything(connection).await;
+        if is_everything(options) {
+            return Self::of_everything(connection, options.globals == Some(true)).await;
         }
-        let with_users = with_users(options);
+        let with_users = with_users(options, database);
         if with_users || database == ADMIN {
             check_users(connection).await?;
         }
@@ -66,25 +67,38 @@ impl Plan {
         let without = left_out(all, &set);
         let is_all = *selection == Selection::default();
         let scope = if is_all { Scope::All } else { Scope::Chosen(set) };
-        let expected = chosen.into_iter().map(|name| namespace(database, name)).collect();
-        Ok(Self { scope, without, with_users, expected })
+        let users = USERS.iter().filter(|_| with_users).map(|name| format!("{OF_ADMIN}{name}"));
+        let expected = chosen.into_iter().chain(users);
+        let expected = expected.map(|name| namespace(database, name)).collect();
+        Ok(Self { scope, without, with_users, is_everything: false, expected })
     }
 
-    async fn of_everything(connection: &Connection) -> Result<Self> {
+    /// mongodump takes users and roles along, whether they are wanted or not.
+    async fn of_everything(connection: &Connection, with_users: bool) -> Result<Self> {
+        check_oplog(connection).await?;
+        let users = USERS.map(|name| namespace(ADMIN, name.to_owned()));
         let mut expected = BTreeSet::from([namespace("", OPLOG_IN_ARCHIVE.to_owned())]);
         for database in inventory::databases(connection).await? {
             let names = names(connection, &database).await?;
             expected.extend(names.into_iter().map(|name| namespace(&database, name)));
         }
-        Ok(Self { scope: Scope::All, without: Vec::new(), with_users: false, expected })
+        let scope = if with_users {
+            check_users(connection).await?;
+            let there = names(connection, ADMIN).await?;
+            expected.extend(users.into_iter().filter(|one| there.contains(&one.collection)));
+            Scope::All
+        } else {
+            Scope::AllBut(users.into())
+        };
+        Ok(Self { scope, without: Vec::new(), with_users: false, is_everything: true, expected })
     }
 
     /// For the program's arguments.
     pub(super) fn what<'a>(&'a self, database: &'a str) -> What<'a> {
-        match database {
-            EVERYTHING => What::Everything,
-            name => What::Database { name, without: &self.without, with_users: self.with_users },
+        if self.is_everything {
+            return What::Everything;
         }
+        What::Database { name: database, without: &self.without, with_users: self.with_users }
     }
 
     /// Compares what was dumped with what had to be. A collection that was dropped meanwhile may
@@ -99,7 +113,8 @@ impl Plan {
         let databases: BTreeSet<_> = missing.iter().map(|name| name.database.clone()).collect();
         for database in databases.iter().filter(|database| !database.is_empty()) {
             let now = names(connection, database).await?;
-            missing.retain(|name| name.database != *database || now.contains(&name.collection));
+            let is_there = |name: &str| name.starts_with(OF_ADMIN) || now.iter().any(|n| n == name);
+            missing.retain(|name| name.database != *database || is_there(&name.collection));
         }
         if missing.is_empty() { Ok(()) } else { Err(lacks(&missing)) }
     }
@@ -115,10 +130,18 @@ fn lacks(missing: &[&Namespace]) -> Error {
     if missing.len() > SHOWN {
         names.push(format!("{} more", missing.len() - SHOWN));
     }
+    let is_odd =
+        |name: &&Namespace| name.collection.contains('$') && !name.collection.starts_with(OF_ADMIN);
+    let hint = if missing.iter().any(is_odd) {
+        "mongodump leaves out collections with a $ in their name: rename them, leave them out \
+         (exclude-collections), or let AutoDump read them (method = ranges)"
+    } else {
+        "See that the secret's user may read them; run mongodump by hand and see"
+    };
     Error::new(
         ErrorClass::Engine,
         format!("mongodump ended well, and its archive lacks {}", names.join(", ")),
-        "See that the secret's user may read them; run mongodump by hand and see",
+        hint,
     )
 }
 
@@ -152,10 +175,19 @@ fn is_dumped(database: &str, name: &str) -> bool {
     !name.starts_with(SYSTEM) || name == FUNCTIONS || database == ADMIN && USERS.contains(&name)
 }
 
+/// The name of the replica set of which the server is a member, if it is one.
+pub(super) async fn set_name(connection: &Connection) -> Result<Option<String>> {
+    // Older servers know the older name alone.
+    let mut reply = connection.run(ADMIN, command(|writer| writer.int32("hello", 1))?).await;
+    if reply.as_ref().is_err_and(is_refusal) {
+        reply = connection.run(ADMIN, command(|writer| writer.int32("isMaster", 1))?).await;
+    }
+    let reply = reply.map_err(|error| connection.explain(&error, "the server cannot be asked"))?;
+    Ok(reply.get_str("setName").ok().map(str::to_owned))
+}
+
 /// That the server has an oplog; else the error is of class [`ErrorClass::Configuration`].
 pub(super) async fn check_oplog(connection: &Connection) -> Result<()> {
-    let hello = connection.run(ADMIN, command(|writer| writer.int32("hello", 1))?).await;
-    let hello = hello.map_err(|error| connection.explain(&error, "the server cannot be asked"))?;
     let no_oplog = |why: &str| {
         Error::new(
             ErrorClass::Configuration,
@@ -164,7 +196,7 @@ pub(super) async fn check_oplog(connection: &Connection) -> Result<()> {
              Amazon DocumentDB has none, and of a sharded cluster each shard has its own",
         )
     };
-    if !hello.contains_key("setName") {
+    if set_name(connection).await?.is_none() {
         return Err(no_oplog("is no member of a replica set"));
     }
     if !names(connection, "local").await?.iter().any(|name| name == OPLOG) {

@@ -23,6 +23,11 @@ fn what_is_lacking_is_named_and_not_too_much_of_it() {
     assert_eq!(error.class(), ErrorClass::Engine);
     assert!(error.what().ends_with("lacks shop.c0, shop.c1"), "{error}");
     assert!(lacks(&all).what().ends_with("shop.c4, 2 more"));
+    assert!(error.hint().contains("may read them"), "{error}");
+    for (name, is_odd) in [("a$b", true), ("$admin.system.users", false)] {
+        let hint = lacks(&[&namespace("shop", name.to_owned())]);
+        assert_eq!(hint.hint().contains("a $ in their name"), is_odd, "{hint}");
+    }
 }
 
 #[test]

@@ -10,13 +10,15 @@ use crate::rows::RowDigest;
 /// The documents of a block of ours have at least so many bytes, where others follow.
 const BLOCK: usize = 1 << 20;
 /// What `mongodump` calls the users, roles and their version of one database begins so.
-const OF_ADMIN: &str = "$admin.";
+pub(super) const OF_ADMIN: &str = "$admin.";
 
 /// Which of the collections that `mongodump` dumps are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scope {
     /// All.
     All,
+    /// All but these.
+    AllBut(HashSet<Namespace>),
     /// These of a database, and its users and roles. One that was made after they were chosen
     /// may be one that is to be left out.
     Chosen(HashSet<String>),
@@ -26,6 +28,7 @@ impl Scope {
     fn has(&self, namespace: &Namespace) -> bool {
         match self {
             Self::All => true,
+            Self::AllBut(these) => !these.contains(namespace),
             Self::Chosen(names) => {
                 let name = &namespace.collection;
                 names.contains(name) || name.starts_with(OF_ADMIN)

@@ -81,6 +81,20 @@ fn texts(number: usize, texts: &[&str]) -> (usize, Vec<String>) {
 }
 
 #[test]
+fn what_is_named_is_left_out_of_all() {
+    let but = |database: &str| {
+        let collection = "b c/ü".to_owned();
+        Scope::AllBut([Namespace { database: database.to_owned(), collection }].into())
+    };
+    let archive = archive(&[texts(0, &["1"]), texts(1, &["2"]), texts(3, &["3"])]);
+    for (scope, kept) in [(but("shop"), 3), (but("other"), 4)] {
+        let (out, told) = recut(&archive, scope, 1000);
+        assert_eq!((held(&out).0.len(), told.len()), (kept, kept));
+        assert_eq!(held(&out).0.contains(&"b c/ü".to_owned()), kept == 4);
+    }
+}
+
+#[test]
 fn what_was_not_chosen_is_left_out_and_users_stay() {
     let archive = archive(&[texts(0, &["one"]), texts(1, &["two", "three"]), texts(3, &["user"])]);
     let chosen = HashSet::from(["b c/ü".to_owned(), "v".to_owned()]);

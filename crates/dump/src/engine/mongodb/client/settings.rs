@@ -7,11 +7,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use autodump_core::Result;
 use autodump_core::options::ReadPreference;
 use autodump_core::secret::uri::MongoUri;
 use autodump_core::secret::{Hidden, SecretValue, SslMode};
-use autodump_core::{Error, ErrorClass, Result};
 
+use super::super::connection;
 use crate::child::Command;
 use crate::memory_file::MemoryFile;
 
@@ -36,15 +37,29 @@ pub(super) enum What<'a> {
     },
 }
 
-/// The command, with user, password and certificates.
+/// How it reaches the server. It would connect to the first host alone unless it is told that this
+/// is of a replica set, `set`, whatever members are to be read.
+pub(super) fn reached(
+    secret: &SecretValue,
+    preference: Option<ReadPreference>,
+    set: Option<String>,
+) -> Result<MongoUri> {
+    let mut uri = connection::uri(secret, preference)?;
+    let alone = ["directConnection", "loadBalanced"];
+    let is_alone = alone.iter().any(|name| uri.option(name) == Some("true"));
+    if !is_alone && uri.option("replicaSet").is_none() {
+        uri.options.extend(set.map(|set| ("replicaSet", set)));
+    }
+    Ok(uri)
+}
+
+/// The command, with user, password and certificates. `uri` is that of [`reached`].
 pub(super) fn given(
     command: Command,
     secret: &SecretValue,
     ca_bundle: &Path,
-    preference: ReadPreference,
+    uri: &MongoUri,
 ) -> Result<Command> {
-    let uri = uri(secret, preference)?;
-    let srv = uri.srv;
     let config = MemoryFile::new(&config(&uri.rebuilt()))?;
     let command = config.given_to(command.arguments([format!("--config={}", config.path())]));
     Ok(match (secret.sslmode, &secret.sslrootcert) {
@@ -54,7 +69,7 @@ pub(super) fn given(
             file.given_to(command.arguments([format!("--sslCAFile={}", file.path())]))
         }
         // Found by DNS: of a public authority, which the machine knows.
-        (SslMode::VerifyCa | SslMode::VerifyFull, None) if srv => command,
+        (SslMode::VerifyCa | SslMode::VerifyFull, None) if uri.srv => command,
         (SslMode::VerifyCa | SslMode::VerifyFull, None) => {
             command.arguments([format!("--sslCAFile={}", ca_bundle.display())])
         }
@@ -108,33 +123,6 @@ pub(super) fn left_out(all: Vec<String>, chosen: &HashSet<String>) -> Vec<String
 /// A setting in YAML, in which every text of JSON is one.
 fn config(uri: &Hidden) -> String {
     format!("uri: {}\n", serde_json::Value::from(uri.expose()))
-}
-
-fn uri(secret: &SecretValue, preference: ReadPreference) -> Result<MongoUri> {
-    let mut uri = secret.mongodb.clone().ok_or_else(|| {
-        Error::new(
-            ErrorClass::Internal,
-            format!("the secret for {} does not say how MongoDB is reached", secret.host),
-            "Report this: it is a fault of AutoDump",
-        )
-    })?;
-    if !secret.username.is_empty() {
-        uri.username = Some(secret.username.clone());
-        uri.password = Some(secret.password.clone());
-    }
-    if preference == ReadPreference::Primary {
-        // They say which of the others, and there are none.
-        uri.options
-            .retain(|(name, _)| !matches!(*name, "readPreferenceTags" | "maxStalenessSeconds"));
-    }
-    let tls = secret.sslmode != SslMode::Disable;
-    uri.options.retain(|(name, _)| *name != "appName");
-    uri.options.extend([
-        ("appName", "autodump".to_owned()),
-        ("readPreference", preference.as_str().to_owned()),
-        ("tls", tls.to_string()),
-    ]);
-    Ok(uri)
 }
 
 #[cfg(test)]

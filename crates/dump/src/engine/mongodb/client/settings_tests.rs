@@ -25,30 +25,59 @@ fn secret(more: &[(&str, &str)]) -> SecretValue {
     SecretValue::parse(&serde_json::Value::from(fields).to_string()).unwrap()
 }
 
-fn text(secret: &SecretValue, preference: ReadPreference) -> String {
-    config(&uri(secret, preference).unwrap().rebuilt())
+fn text(secret: &SecretValue, preference: Option<ReadPreference>) -> String {
+    config(&reached(secret, preference, None).unwrap().rebuilt())
+}
+
+/// The command with these arguments besides.
+fn called(command: Command, secret: &SecretValue, bundle: &str) -> Command {
+    let uri = reached(secret, Some(ReadPreference::Primary), None).unwrap();
+    given(command, secret, Path::new(bundle), &uri).unwrap()
 }
 
 #[test]
 fn the_connection_string_is_made_anew() {
     assert_eq!(
-        text(&secret(&[]), ReadPreference::SecondaryPreferred),
+        text(&secret(&[]), None),
         "uri: \"mongodb://u%3A%40%2F:p%22%27%2541%3A%20%23%5C%7B%C3%A9@db:27017/?authSource=admin&\
          retryWrites=false&appName=autodump&readPreference=secondaryPreferred&tls=true\"\n"
     );
     let secret = secret(&[(
         "uri",
-        "mongodb+srv://u:p%26x@c.example/shop?appName=x&readPreferenceTags=a:b&tls=false",
+        "mongodb+srv://u:p%26x@c.example/shop?appName=x&readPreference=secondary&readPreferenceTags=a:b&tls=false",
     )]);
-    let nearest = text(&secret, ReadPreference::Nearest);
+    let own = text(&secret, None);
+    assert!(own.contains("readPreferenceTags=a%3Ab"), "{own}");
+    assert!(own.ends_with("&appName=autodump&readPreference=secondary&tls=false\"\n"), "{own}");
+    let nearest = text(&secret, Some(ReadPreference::Nearest));
     assert!(nearest.starts_with("uri: \"mongodb+srv://u:p%26x@c.example/?"), "{nearest}");
     assert!(nearest.contains("readPreferenceTags=a%3Ab"), "{nearest}");
     assert!(
         nearest.ends_with("&appName=autodump&readPreference=nearest&tls=false\"\n"),
         "{nearest}"
     );
-    let primary = text(&secret, ReadPreference::Primary);
+    let primary = text(&secret, Some(ReadPreference::Primary));
     assert!(!primary.contains("readPreferenceTags"), "{primary}");
+    assert_eq!(primary.matches("readPreference=").count(), 1, "{primary}");
+}
+
+#[test]
+fn a_member_of_a_replica_set_is_not_read_alone() {
+    let set = |more: &[(&str, &str)], set: Option<&str>| {
+        let uri = reached(&secret(more), None, set.map(str::to_owned)).unwrap();
+        uri.option("replicaSet").map(str::to_owned)
+    };
+    assert_eq!(set(&[], Some("rs0")).as_deref(), Some("rs0"));
+    assert_eq!(set(&[], None), None);
+    assert_eq!(set(&[("replicaset", "own")], Some("rs0")).as_deref(), Some("own"));
+    for (option, is_told) in [
+        ("directConnection=true", false),
+        ("directConnection=false", true),
+        ("loadBalanced=true", false),
+    ] {
+        let uri = format!("mongodb://u:p@h/shop?{option}");
+        assert_eq!(set(&[("uri", &uri)], Some("rs0")).is_some(), is_told, "{option}");
+    }
 }
 
 #[tokio::test]
@@ -56,13 +85,12 @@ async fn the_password_is_in_neither_arguments_nor_environment_and_can_be_read() 
     let script = "cat ${1#--config=}; cat ${1#--config=}; shift; echo $*; env";
     let shell = Command::new("/bin/sh").arguments(["-c", script, "sh"]);
     let secret = secret(&[]);
-    let bundle = Path::new("/bundle.pem");
-    let command = given(shell, &secret, bundle, ReadPreference::Primary).unwrap();
+    let command = called(shell, &secret, "/bundle.pem");
     assert!(!format!("{command:?}").contains("p%22"), "{command:?}");
     let (output, exit) = command.output(8192, Duration::from_secs(20)).await.unwrap();
     assert!(exit.status.success(), "{exit}");
     let output = String::from_utf8(output).unwrap();
-    let config = text(&secret, ReadPreference::Primary);
+    let config = text(&secret, Some(ReadPreference::Primary));
     let rest = output.strip_prefix(&config.repeat(2)).unwrap();
     assert!(rest.starts_with("--sslCAFile=/bundle.pem\n"), "{rest}");
     assert!(rest.contains("PATH=") && !rest.contains("p%22") && !rest.contains("p\""), "{rest}");
@@ -71,9 +99,8 @@ async fn the_password_is_in_neither_arguments_nor_environment_and_can_be_read() 
 #[test]
 fn certificates_are_checked_where_the_mode_says_so() {
     let arguments = |more: &[(&str, &str)]| {
-        let command = Command::new("mongodump");
-        let command = given(command, &secret(more), Path::new("/b.pem"), ReadPreference::Primary);
-        format!("{:?}", command.unwrap())
+        let command = called(Command::new("mongodump"), &secret(more), "/b.pem");
+        format!("{command:?}")
     };
     let flags = ["--sslCAFile=/b.pem", "--sslCAFile=/proc/self/fd/", "--tlsInsecure"];
     let pem = ("sslrootcert", "-----BEGIN CERTIFICATE-----");
@@ -117,7 +144,7 @@ proptest! {
     fn any_password_is_carried(user in ".{1,20}", password in ".{1,40}") {
         let mut secret = secret(&[]);
         (secret.username, secret.password) = (user.clone(), Hidden::from(password.clone()));
-        let text = text(&secret, ReadPreference::Primary);
+        let text = text(&secret, None);
         prop_assert_eq!(text.matches('\n').count(), 1);
         let encoded = format!(":{}@", encoded(&secret).expose());
         prop_assert!(text.contains(&encoded));

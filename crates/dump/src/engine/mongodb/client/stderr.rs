@@ -18,6 +18,12 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
+        says: &["no such host", "server misbehaving"],
+        class: ErrorClass::Source,
+        hint: "DNS does not find it: see that the host in the secret is right, and that it can be \
+               found from the job's network",
+    },
+    Rule {
         says: &["received termination signal", "received signal", "user-initiated interrupt"],
         class: ErrorClass::Interrupted,
         hint: "Somebody sent it SIGTERM",
@@ -87,23 +93,29 @@ const RULES: &[Rule] = &[
             "InterruptedAtShutdown",
             "InterruptedDueToReplStateChange",
             "ShutdownInProgress",
-            "EOF",
         ],
         class: ErrorClass::Source,
-        hint: "The server went away, or cannot be reached: see its log",
+        hint: GONE,
     },
 ];
+const GONE: &str = "The server went away, or cannot be reached: see its log";
 
 /// What it says of settings that it cannot read.
 const SETTINGS: [&str; 5] =
     ["error parsing", "invalid URL escape", "invalid username", "invalid password", "SASLprep"];
+/// It asks DNS for what a `mongodb+srv` stands for while it reads its settings. What follows is a
+/// host's name.
+const LOOKUP: &str = "error parsing uri: lookup ";
+/// How connection strings begin.
+const SCHEMES: [&str; 2] = ["mongodb://", "mongodb+srv://"];
 /// The kernel's way to end a process that takes too much memory.
 const SIGKILL: i32 = 9;
 
-/// The error that a failed `mongodump` stands for. `secrets` are not shown, whatever it writes.
-pub(super) fn explain(exit: &Exit, secrets: &[&str]) -> Error {
-    let words = last_words(&exit.stderr);
-    if SETTINGS.iter().any(|says| words.contains(says)) {
+/// The error that a failed `mongodump` stands for. Connection strings in what it writes become
+/// `place`, and `secrets` are not shown.
+pub(super) fn explain(exit: &Exit, place: &str, secrets: &[&str]) -> Error {
+    let words = without_uris(&last_words(&exit.stderr), place);
+    if !words.contains(LOOKUP) && SETTINGS.iter().any(|says| words.contains(says)) {
         let silent = Exit { stderr: String::new(), ..exit.clone() };
         return Error::new(
             ErrorClass::Internal,
@@ -114,8 +126,30 @@ pub(super) fn explain(exit: &Exit, secrets: &[&str]) -> Error {
     let stderr = hidden(words, secrets);
     let shown = Exit { stderr, ..exit.clone() };
     let rule = RULES.iter().find(|rule| rule.says.iter().any(|says| shown.stderr.contains(says)));
-    let (class, hint) = rule.map_or_else(|| by_status(exit), |rule| (rule.class, rule.hint));
+    let (class, hint) = match rule {
+        Some(rule) => (rule.class, rule.hint),
+        None if was_cut_off(&shown.stderr) => (ErrorClass::Source, GONE),
+        None => by_status(exit),
+    };
     Error::new(class, shown.to_string(), hint)
+}
+
+/// That a connection ended too early; a name may have these letters too.
+fn was_cut_off(text: &str) -> bool {
+    text.lines().any(|line| line.contains(": EOF") || line.ends_with(" EOF") || line == "EOF")
+}
+
+/// Each connection string, up to white space, becomes `place`.
+fn without_uris(text: &str, place: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = SCHEMES.iter().filter_map(|scheme| rest.find(scheme)).min() {
+        out.push_str(&rest[..at]);
+        out.push_str(place);
+        let uri = &rest[at..];
+        rest = &uri[uri.find(char::is_whitespace).unwrap_or(uri.len())..];
+    }
+    out + rest
 }
 
 /// Why it failed; what it says of its progress is no reason.

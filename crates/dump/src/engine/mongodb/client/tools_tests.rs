@@ -43,6 +43,8 @@ async fn the_first_one_that_tells_its_version_is_used() {
     let root = tempfile::tempdir().unwrap();
     let given: Vec<_> =
         ["missing", "fails", "odd", "good", "later"].map(|name| root.path().join(name)).into();
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(Mongodump::find(&[empty.path().to_owned()]).await, None);
     program(&given[1], "exit 127");
     program(&given[2], "echo hm");
     program(&given[3], "echo 'mongodump version: 100.7.0'");
