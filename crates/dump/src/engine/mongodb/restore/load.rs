@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::batch::Batch;
 use super::pieces::Piece;
-use super::trouble::{of_restore, taken};
+use super::trouble::{explained, taken};
 use super::unpack::{Input, Order, Seen, Unpacker, start};
 use crate::engine::mongodb::connection::Gate;
 use crate::engine::mongodb::stored::within;
@@ -167,7 +167,7 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Loader<R, A> {
             };
             let doing = format!("documents of {name} cannot be inserted");
             if !is_passing(&error) || attempt >= ATTEMPTS || !goal.was_empty {
-                return Err(of_restore(connection.explain(&error, &doing)));
+                return Err(explained(&connection, &error, &doing));
             }
             tracing::warn!(collection = name, "documents are inserted again over a new connection");
             tokio::time::sleep(PAUSE * attempt).await;

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use mongodb::error::Error as DriverError;
 
 use super::select::{Choice, Chosen};
-use super::trouble::of_restore;
+use super::trouble::explained;
 use crate::engine::mongodb::connection::{Connection, command};
 use crate::engine::mongodb::inventory::documents;
 use crate::engine::mongodb::raw::Elements;
@@ -84,7 +84,7 @@ pub(super) async fn names(connection: &Connection, database: &str) -> Result<BTr
     };
     let names: Result<BTreeSet<String>, DriverError> = names.await;
     let doing = format!("the collections of {database} cannot be listed");
-    let mut names = names.map_err(|error| of_restore(connection.explain(&error, &doing)))?;
+    let mut names = names.map_err(|error| explained(connection, &error, &doing))?;
     names.retain(|name| !name.starts_with("system.") || name == "system.js");
     Ok(names)
 }
@@ -99,7 +99,7 @@ pub(super) async fn count(connection: &Connection, database: &str, name: &str) -
     })?;
     let reply = connection.run(database, command).await.map_err(|error| {
         let doing = format!("the documents of {database}.{name} cannot be counted");
-        of_restore(connection.explain(&error, &doing))
+        explained(connection, &error, &doing)
     })?;
     let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
     let counted = batch.map(|batch| batch.first().and_then(Bson::as_document));
@@ -172,7 +172,7 @@ pub(super) async fn drop_one(connection: &Connection, database: &str, name: &str
         Err(error) if code(&error) == Some(26) => Ok(()),
         Err(error) => {
             let doing = format!("{database}.{name} cannot be dropped");
-            Err(of_restore(connection.explain(&error, &doing)))
+            Err(explained(connection, &error, &doing))
         }
     }
 }

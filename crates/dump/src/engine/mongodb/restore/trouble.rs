@@ -2,8 +2,10 @@
 
 use autodump_core::{Error, ErrorClass};
 use bson::Document;
+use mongodb::error::{Error as DriverError, ErrorKind};
 
 use super::there::number;
+use crate::engine::mongodb::connection::Connection;
 
 /// Two documents have the same key in a unique index.
 const DUPLICATE: i64 = 11_000;
@@ -13,8 +15,13 @@ const TOO_LONG: [i64; 2] = [10_334, 17_420];
 const RIGHTS: &str = "Grant the secret's user the roles readWrite and dbAdmin in the database that \
                       is restored into";
 
-/// The error with a hint that fits a restore.
-pub(super) fn of_restore(error: Error) -> Error {
+/// The error for what was not possible, with a hint that fits a restore. What documents hold, which
+/// servers show, is not in it.
+pub(super) fn explained(connection: &Connection, error: &DriverError, doing: &str) -> Error {
+    of_restore(connection.explain(&bare_error(error), doing))
+}
+
+fn of_restore(error: Error) -> Error {
     if error.class() == ErrorClass::Credentials && error.what().contains("(Unauthorized, 13)") {
         return Error::new(error.class(), error.what(), RIGHTS).caused_by(error);
     }
@@ -66,11 +73,22 @@ pub(super) fn taken(reply: &Document) -> (u64, Vec<Refusal>) {
 
 fn refusal(error: &Document) -> Refusal {
     let code = number(error, "code").and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
-    let message = error.get_str("errmsg").unwrap_or("no reason given");
-    // Behind it stands what the documents hold.
-    let end = ["dup key", "{", "\""].iter().filter_map(|before| message.find(before)).min();
-    let message = message[..end.unwrap_or(message.len())].trim_end_matches([' ', ':']).to_owned();
+    let message = bare(error.get_str("errmsg").unwrap_or("no reason given")).to_owned();
     Refusal { code, message }
+}
+
+/// A server's text up to where it shows what documents hold.
+fn bare(message: &str) -> &str {
+    let end = ["dup key", "{", "\""].iter().filter_map(|before| message.find(before)).min();
+    message[..end.unwrap_or(message.len())].trim_end_matches([' ', ':'])
+}
+
+fn bare_error(error: &DriverError) -> DriverError {
+    let mut error = error.clone();
+    if let ErrorKind::Command(command) = error.kind.as_mut() {
+        command.message = bare(&command.message).to_owned();
+    }
+    error
 }
 
 #[cfg(test)]
@@ -96,6 +114,30 @@ mod tests {
         assert_eq!(taken(&doc! { "ok": 1, "n": 3 }), (3, Vec::new()));
         let concern = doc! { "n": 1, "writeConcernError": { "code": 64, "errmsg": "timed out" } };
         assert!(taken(&concern).1[0].error("a").what().contains("timed out (64)"));
+    }
+
+    #[test]
+    fn what_documents_hold_is_cut_from_every_text_of_the_server() {
+        for (message, says) in [
+            (
+                "Can't extract geo keys: { _id: 1, at: { type: \"Point\", who: \"ann\" } }",
+                "Can't extract geo keys",
+            ),
+            (
+                "Index build failed: E11000 dup key: { email: \"ann\" }",
+                "Index build failed: E11000",
+            ),
+            (
+                "not authorized on shop to execute command { insert: \"ann\" }",
+                "not authorized on shop to execute command",
+            ),
+        ] {
+            let reply = doc! { "code": 16_755, "codeName": "Location16755", "errmsg": message };
+            let command = bson::deserialize_from_document(reply).unwrap();
+            let error = bare_error(&DriverError::from(ErrorKind::Command(command)));
+            let ErrorKind::Command(command) = error.kind.as_ref() else { panic!("{error}") };
+            assert_eq!(command.message, says);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::load::{Goal, Loader, Parts};
 use super::pieces::{Piece, compared};
 use super::select::{Choice, Chosen, check, choose};
 use super::there::{There, code, count, drop_one, look};
-use super::trouble::of_restore;
+use super::trouble::explained;
 use super::unpack::Order;
 use crate::engine::mongodb::archive::{Collection, Known};
 use crate::engine::mongodb::connection::{Connection, Gate};
@@ -226,7 +226,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
             ));
         }
         let doing = format!("{database}.{name} cannot be made");
-        Err(of_restore(found.connection.explain(&error, &doing)))
+        Err(explained(&found.connection, &error, &doing))
     }
 
     /// Loads the documents, and compares what was read and what is there.
@@ -299,7 +299,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
                 let names = few(&chosen.definition.index_names());
                 let doing =
                     format!("the indexes of {database}.{} cannot be made ({names})", chosen.name);
-                return Err(without_values(&found.connection.explain(&error, &doing)));
+                return Err(explained(&found.connection, &error, &doing));
             }
         }
         for view in found.choice.chosen.iter().filter(|chosen| chosen.is_view) {
@@ -318,12 +318,4 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
     pub(in super::super) async fn definitions(&self, found: &Found<'_>) -> Result<()> {
         self.define(found).await
     }
-}
-
-/// The server shows the values of documents that are in the way of an index.
-fn without_values(error: &Error) -> Error {
-    let what = error.what();
-    let end = what.find("dup key").unwrap_or(what.len());
-    let what = what[..end].trim_end_matches([' ', ':']);
-    of_restore(Error::new(error.class(), what, error.hint()))
 }
