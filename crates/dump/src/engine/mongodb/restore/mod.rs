@@ -3,15 +3,16 @@
 //!
 //! Collections are made from the definitions in the archive's prelude. The archive's pieces are
 //! read and unpacked several at once, each without the others, and their documents inserted as
-//! they are, unordered and past validators. What was read is compared with the manifest: the
+//! they are, unordered. What was read is compared with the manifest: the
 //! objects, the checksums that the archive itself has, and each collection's count and hash. Then
 //! the documents of each collection are counted in the database; reading all of them back is what
-//! a verification does. Indexes come after that, since those that let documents expire would
-//! spoil the count, and views last.
+//! a verification does. Indexes and what lets documents expire come after that, which would spoil
+//! the count, validators too, since not every server inserts past them, and views last.
 //!
 //! Users, roles and an oplog are left to `mongorestore`.
 
 mod batch;
+mod define;
 mod definition;
 mod load;
 pub(super) mod pieces;
