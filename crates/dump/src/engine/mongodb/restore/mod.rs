@@ -1,7 +1,8 @@
 //! A backup of MongoDB becomes a database again, straight from the store and without any program
 //! of the vendor.
 //!
-//! Collections are made from the definitions in the archive's prelude. The archive's pieces are
+//! Collections are made from the definitions in the archive's prelude, when what that came from was
+//! compared, and its names with the manifest: nothing is changed before. The archive's pieces are
 //! read and unpacked several at once, each without the others, and their documents inserted as
 //! they are, unordered. What was read is compared with the manifest: the
 //! objects, the checksums that the archive itself has, and each collection's count and hash. Then

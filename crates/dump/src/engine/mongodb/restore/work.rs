@@ -11,13 +11,14 @@ use autodump_core::{Error, ErrorClass, Result};
 
 use super::definition::Definition;
 use super::load::{Goal, Loader, Parts};
-use super::pieces::{Piece, compared};
+use super::pieces::{Piece, compared, strangers};
 use super::select::{Choice, Chosen, check, choose};
 use super::there::{There, count, drop_one, look};
 use super::unpack::Order;
 use crate::engine::mongodb::archive::{Collection, Known};
 use crate::engine::mongodb::connection::{Connection, Gate};
 use crate::engine::mongodb::stored::Stored;
+use crate::object::broken;
 use crate::restore::names::few;
 use crate::restore::state::{Before, Situation, Words};
 use crate::restore::{Event, Phase, Plan, PlannedTable, RestoreWork, Restored, SharedReader};
@@ -97,8 +98,11 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         let RestoreWork { backup, reader, access, options, .. } = self.restore;
         check(options)?;
         let stored = Stored::of(backup)?;
-        let known = stored.known(*reader).await?;
+        let known = stored.compared(*reader).await?;
         let mut choice = choose(backup, &known.prelude, options)?;
+        if let Some(first) = strangers(&backup.manifest.tables, &known).first() {
+            return Err(broken(format!("the archive of {}: {first}", backup.uri())));
+        }
         let secret = access.secret().await?;
         let database = secret.named_database()?.to_owned();
         let jobs = self.jobs(&mut choice);
