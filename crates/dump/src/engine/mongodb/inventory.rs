@@ -157,7 +157,7 @@ pub(crate) fn documents(
 }
 
 /// All documents that a cursor gives. `doing` is what was not possible, if it was not.
-async fn all(
+pub(super) async fn all(
     connection: &Connection,
     database: &str,
     command: RawDocumentBuf,
@@ -184,7 +184,7 @@ async fn list(connection: &Connection, database: &str) -> Result<Vec<Listed>> {
     listed.iter().map(read).collect()
 }
 
-fn malformed(doing: &str, error: Malformed) -> Error {
+pub(super) fn malformed(doing: &str, error: Malformed) -> Error {
     Error::new(
         ErrorClass::Engine,
         format!("{doing}: a document of the server's reply is malformed: {error}"),

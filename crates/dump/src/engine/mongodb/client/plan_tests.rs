@@ -24,11 +24,3 @@ fn what_is_lacking_is_named_and_not_too_much_of_it() {
     assert!(error.what().ends_with("lacks shop.c0, shop.c1"), "{error}");
     assert!(lacks(&all).what().ends_with("shop.c4, 2 more"));
 }
-
-#[test]
-fn a_name_is_read_out_of_a_list() {
-    let mut document = Vec::new();
-    super::super::super::raw::Writer::new(&mut document).int32("v", 1).text("name", "b c").end();
-    assert_eq!(name_of(&document).as_deref(), Some("b c"));
-    assert_eq!(name_of(&document[1..]), None);
-}

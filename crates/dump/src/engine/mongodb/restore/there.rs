@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
 use bson::{Bson, RawDocumentBuf, doc};
-use futures_util::StreamExt as _;
 use mongodb::error::Error as DriverError;
 
 use super::definition::Definition;
 use super::select::{Choice, Chosen};
-use super::trouble::{confirmed, explained};
+use super::trouble::{confirmed, explained, of_restore};
 use crate::engine::mongodb::connection::{Connection, command};
-use crate::engine::mongodb::inventory::{definitions, documents};
-use crate::engine::mongodb::raw::Elements;
+use crate::engine::mongodb::inventory::definitions;
 use crate::restore::names::few;
 use crate::restore::state::Before;
 
@@ -87,7 +85,7 @@ async fn losing(
 ) -> Result<BTreeMap<String, &'static str>> {
     let is_filled = |name: &str| choice.with_documents().any(|chosen| chosen.name == name);
     let mut losing = BTreeMap::new();
-    for collection in definitions(connection, database, is_filled).await? {
+    for collection in definitions(connection, database, is_filled).await.map_err(of_restore)? {
         let why = Definition::of(&collection)?.loses();
         losing.extend(why.map(|why| (collection.namespace.collection, why)));
     }
@@ -95,25 +93,9 @@ async fn losing(
 }
 
 /// The collections and views of a database, without the server's own.
-pub(super) async fn names(connection: &Connection, database: &str) -> Result<BTreeSet<String>> {
-    let command = command(|writer| {
-        writer.int32("listCollections", 1).truth("nameOnly", true).document("cursor", |c| c)
-    })?;
-    let names = async {
-        let mut cursor = connection.cursor(database, command, None).await?;
-        let mut names = BTreeSet::new();
-        while let Some(batch) = cursor.next().await {
-            for document in documents(&batch?)? {
-                let fields = document.and_then(Elements::of).map_err(DriverError::custom)?;
-                let name = fields.flatten().find(|field| field.name == "name");
-                names.extend(name.and_then(|name| name.text().map(str::to_owned)));
-            }
-        }
-        Ok(names)
-    };
-    let names: Result<BTreeSet<String>, DriverError> = names.await;
-    let doing = format!("the collections of {database} cannot be listed");
-    let mut names = names.map_err(|error| explained(connection, &error, &doing))?;
+async fn names(connection: &Connection, database: &str) -> Result<BTreeSet<String>> {
+    let names = crate::engine::mongodb::names::names(connection, database).await;
+    let mut names = names.map_err(of_restore)?;
     names.retain(|name| !name.starts_with("system.") || name == "system.js");
     Ok(names)
 }

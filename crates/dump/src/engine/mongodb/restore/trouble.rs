@@ -22,7 +22,8 @@ pub(super) fn explained(connection: &Connection, error: &DriverError, doing: &st
     of_restore(connection.explain(&bare_error(error), doing))
 }
 
-fn of_restore(error: Error) -> Error {
+/// The error with a hint that fits a restore.
+pub(super) fn of_restore(error: Error) -> Error {
     if error.class() == ErrorClass::Credentials && error.what().contains("(Unauthorized, 13)") {
         return Error::new(error.class(), error.what(), RIGHTS).caused_by(error);
     }
