@@ -9,7 +9,7 @@ use bson::RawDocumentBuf;
 use super::definition::Definition;
 use super::select::Chosen;
 use super::there::code;
-use super::trouble::{confirmed, explained};
+use super::trouble::{confirmed, explained, of_restore};
 use super::work::{Found, Work};
 use crate::engine::mongodb::inventory::definitions;
 use crate::restore::names::few;
@@ -68,20 +68,23 @@ async fn change(found: &Found<'_>, command: RawDocumentBuf, doing: &str) -> Resu
 /// Every index has to be there, whatever the server said.
 async fn check_indexes(found: &Found<'_>) -> Result<()> {
     let database = &found.plan.database;
-    let indexed: Vec<_> = found.index_names().into_iter().filter(|(_, i)| !i.is_empty()).collect();
+    let indexed = found.definitions().map(|(name, definition)| (name, definition.index_names()));
+    let indexed: Vec<_> = indexed.filter(|(_, indexes)| !indexes.is_empty()).collect();
     if indexed.is_empty() {
         return Ok(());
     }
-    let is_wanted = |name: &str| indexed.iter().any(|(indexed, _)| indexed == name);
+    let is_wanted = |name: &str| indexed.iter().any(|(indexed, _)| *indexed == name);
     let mut there = BTreeSet::new();
-    for collection in definitions(&found.connection, database, is_wanted).await? {
+    for collection in
+        definitions(&found.connection, database, is_wanted).await.map_err(of_restore)?
+    {
         let indexes = Definition::of(&collection)?.index_names();
         let name = &collection.namespace.collection;
         there.extend(indexes.into_iter().map(|index| (name.clone(), index)));
     }
     for (name, indexes) in indexed {
-        if let Some(index) = indexes.iter().find(|i| !there.contains(&(name.clone(), (*i).clone())))
-        {
+        let is_missing = |index: &&String| !there.contains(&(name.to_owned(), (*index).clone()));
+        if let Some(index) = indexes.iter().find(is_missing) {
             return Err(Error::new(
                 ErrorClass::Engine,
                 format!("the index {index} of {database}.{name} was made, and is not there"),

@@ -15,14 +15,14 @@ const LATER: [&str; 4] = ["validator", "validationLevel", "validationAction", "e
 
 /// Options and indexes of a collection, or what a view shows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Definition {
-    options: Document,
-    indexes: Vec<Document>,
+pub(in super::super) struct Definition {
+    pub(super) options: Document,
+    pub(super) indexes: Vec<Document>,
 }
 
 impl Definition {
     /// Reads it. An archive's metadata that are not understood are an error of class verification.
-    pub(super) fn of(collection: &Collection) -> Result<Self> {
+    pub(in super::super) fn of(collection: &Collection) -> Result<Self> {
         let Collection { namespace, metadata, .. } = collection;
         if metadata.is_empty() {
             return Ok(Self::default());
@@ -121,7 +121,7 @@ impl Definition {
     }
 
     /// Not the index of `_id`, and not that which is the collection itself.
-    fn made(&self) -> impl Iterator<Item = &Document> {
+    pub(super) fn made(&self) -> impl Iterator<Item = &Document> {
         let is_own = |index: &&Document| {
             index.get_str("name").is_ok_and(|name| name == OF_ID)
                 || index.get_bool("clustered").unwrap_or(false)

@@ -14,9 +14,10 @@
 
 mod batch;
 mod define;
-mod definition;
+pub(super) mod definition;
 mod load;
 pub(super) mod pieces;
+mod same;
 mod select;
 mod there;
 mod trouble;

@@ -34,6 +34,8 @@ pub(super) struct Chosen {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Choice {
     pub(super) chosen: Vec<Chosen>,
+    /// Users and roles are in the archive, and left out.
+    pub(super) has_accounts: bool,
     /// Sentences.
     pub(super) remarks: Vec<String>,
 }
@@ -81,7 +83,6 @@ pub(super) fn choose(
     let database = &backup.manifest.database;
     let commands = backup.manifest.restore.join("; ");
     let mut choice = Choice::default();
-    let mut accounts = false;
     for (number, collection) in prelude.collections.iter().enumerate() {
         let of = &collection.namespace;
         if of.database.is_empty() && of.collection == OPLOG {
@@ -91,7 +92,7 @@ pub(super) fn choose(
             ));
         }
         if is_accounts(collection) {
-            accounts = true;
+            choice.has_accounts = true;
         } else if of.database == *database {
             choice.chosen.push(chosen(number, collection)?);
         } else {
@@ -101,7 +102,7 @@ pub(super) fn choose(
             ));
         }
     }
-    if accounts {
+    if choice.has_accounts {
         choice.remarks.push(format!(
             "users and roles of the backup are left out; mongorestore restores them: {commands}"
         ));

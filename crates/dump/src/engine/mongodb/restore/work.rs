@@ -15,7 +15,7 @@ use super::pieces::{Piece, compared, strangers};
 use super::select::{Choice, Chosen, check, choose};
 use super::there::{There, count, drop_one, look};
 use super::unpack::Order;
-use crate::engine::mongodb::archive::{Collection, Known};
+use crate::engine::mongodb::archive::Known;
 use crate::engine::mongodb::connection::{Connection, Gate};
 use crate::engine::mongodb::stored::Stored;
 use crate::object::broken;
@@ -42,22 +42,37 @@ pub(in super::super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Where documents are: the numbers of their collections in the prelude, and the names.
-    pub(in super::super) fn stored_names(&self) -> Vec<(usize, String)> {
-        let chosen = self.choice.with_documents();
-        chosen.map(|chosen| (chosen.number, chosen.stored.clone())).collect()
+    /// What has documents, each with its number in the prelude.
+    pub(in super::super) fn filled(&self) -> impl Iterator<Item = Target<'_>> {
+        self.choice.with_documents().map(|chosen| Target {
+            number: chosen.number,
+            name: &chosen.name,
+            stored: &chosen.stored,
+            loses: self.there.loses(chosen),
+        })
     }
 
-    /// What is made, by names, each with the names of its indexes.
-    pub(in super::super) fn index_names(&self) -> Vec<(String, Vec<String>)> {
-        let indexes = |chosen: &Chosen| (chosen.name.clone(), chosen.definition.index_names());
-        self.choice.chosen.iter().map(indexes).collect()
+    /// What is made, by names.
+    pub(in super::super) fn definitions(&self) -> impl Iterator<Item = (&str, &Definition)> {
+        self.choice.chosen.iter().map(|chosen| (chosen.name.as_str(), &chosen.definition))
+    }
+
+    /// Users and roles are in the archive, and left out.
+    pub(in super::super) const fn has_accounts(&self) -> bool {
+        self.choice.has_accounts
     }
 }
 
-/// The names of a collection's indexes, without that of `_id`.
-pub(in super::super) fn indexes_of(collection: &Collection) -> Result<Vec<String>> {
-    Ok(Definition::of(collection)?.index_names())
+/// A collection that is filled.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Target<'a> {
+    /// Its number in the prelude.
+    pub(in super::super) number: usize,
+    pub(in super::super) name: &'a str,
+    /// Where its documents are.
+    pub(in super::super) stored: &'a str,
+    /// Why it may have fewer documents than were inserted, by itself.
+    pub(in super::super) loses: Option<&'static str>,
 }
 
 /// What was filled.

@@ -6,8 +6,8 @@ use autodump_core::ports::ObjectReader;
 use autodump_core::{ErrorClass, Result};
 
 use crate::engine::mongodb::archive::{Joined, Known};
+use crate::engine::mongodb::restore::definition::Definition;
 use crate::engine::mongodb::restore::pieces::{differences, digests};
-use crate::engine::mongodb::restore::work::indexes_of;
 use crate::engine::mongodb::stored::Stored;
 use crate::rows::RowDigest;
 use crate::verify::compare::read_all;
@@ -69,7 +69,7 @@ fn compare<R>(files: &Files<'_, R>, known: &Known, pieces: &[ArchivePiece]) -> V
         found.problem(wrong);
     }
     for collection in &known.prelude.collections {
-        if let Err(error) = indexes_of(collection) {
+        if let Err(error) = Definition::of(collection) {
             found.problem(error.what());
         }
     }
