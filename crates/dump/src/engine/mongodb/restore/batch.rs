@@ -196,7 +196,9 @@ mod tests {
     fn a_batch_goes_on_behind_what_is_there() {
         let all: Vec<_> = (0..12).map(|n| document(n, 3)).collect();
         let mut batch = Batch::new(5);
-        all.iter().for_each(|document| batch.push(document));
+        for document in &all {
+            batch.push(document);
+        }
         assert_eq!((batch.up_to(&all[10]), batch.up_to(&document(99, 3))), (11, 0));
         for count in [0, 1, 11] {
             let left = batch.behind(count);

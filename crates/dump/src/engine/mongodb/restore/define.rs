@@ -68,12 +68,12 @@ async fn change(found: &Found<'_>, command: RawDocumentBuf, doing: &str) -> Resu
 /// Every index has to be there, whatever the server said.
 async fn check_indexes(found: &Found<'_>) -> Result<()> {
     let database = &found.plan.database;
-    let indexed = found.definitions().map(|(name, definition)| (name, definition.index_names()));
-    let indexed: Vec<_> = indexed.filter(|(_, indexes)| !indexes.is_empty()).collect();
-    if indexed.is_empty() {
+    let wanted = found.definitions().map(|(name, definition)| (name, definition.index_names()));
+    let wanted: Vec<_> = wanted.filter(|(_, indexes)| !indexes.is_empty()).collect();
+    if wanted.is_empty() {
         return Ok(());
     }
-    let is_wanted = |name: &str| indexed.iter().any(|(indexed, _)| *indexed == name);
+    let is_wanted = |name: &str| wanted.iter().any(|(wanted, _)| *wanted == name);
     let mut there = BTreeSet::new();
     for collection in
         definitions(&found.connection, database, is_wanted).await.map_err(of_restore)?
@@ -82,7 +82,7 @@ async fn check_indexes(found: &Found<'_>) -> Result<()> {
         let name = &collection.namespace.collection;
         there.extend(indexes.into_iter().map(|index| (name.clone(), index)));
     }
-    for (name, indexes) in indexed {
+    for (name, indexes) in wanted {
         let is_missing = |index: &&String| !there.contains(&(name.to_owned(), (*index).clone()));
         if let Some(index) = indexes.iter().find(is_missing) {
             return Err(Error::new(
