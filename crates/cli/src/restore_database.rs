@@ -10,7 +10,7 @@ use autodump_aws::secrets::Secrets;
 use autodump_core::Result;
 use autodump_core::pattern::Pattern;
 use autodump_core::ports::ObjectLocation;
-use autodump_core::restore::RestoreOptions;
+use autodump_core::restore::{RestoreOptions, table_text};
 use autodump_dump::restore::{Restore, run as restore};
 use clap::Args;
 
@@ -32,9 +32,9 @@ pub(crate) struct DatabaseArguments {
         long = "table",
         visible_alias = "collection",
         value_name = "PATTERN",
-        value_parser = Pattern::table
+        value_parser = table_text
     )]
-    tables: Vec<Pattern>,
+    tables: Vec<String>,
     /// Only what is in this schema. May be repeated.
     #[arg(long = "schema", value_name = "PATTERN", value_parser = Pattern::schema)]
     schemas: Vec<Pattern>,
@@ -147,6 +147,12 @@ mod tests {
             let read = DatabaseArguments::from_arg_matches(&read).unwrap();
             assert_eq!(read.given(), [name.as_str()]);
         }
+        let dots = ["restore", "--collection", "logs.2026.01"];
+        let dots = command.clone().try_get_matches_from(dots).unwrap();
+        let dots = DatabaseArguments::from_arg_matches(&dots).unwrap();
+        assert_eq!(dots.options(false).unwrap().tables, ["logs.2026.01"]);
+        let unread = ["restore", "--table", "\"a"];
+        assert!(command.clone().try_get_matches_from(unread).is_err());
         let none = command.try_get_matches_from(["restore"]).unwrap();
         assert!(DatabaseArguments::from_arg_matches(&none).unwrap().given().is_empty());
     }

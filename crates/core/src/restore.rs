@@ -16,9 +16,10 @@ pub struct RestoreOptions {
     /// Connections that load rows at once, 1 to 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u16>,
-    /// Only these tables.
-    #[serde(with = "tables", skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<Pattern>,
+    /// Only these tables, or collections: patterns as they were written. What they mean depends on
+    /// the engine: [`Self::table_patterns`], [`Self::collection_patterns`].
+    #[serde(deserialize_with = "table_texts", skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
     /// Only what is in these schemas.
     #[serde(with = "schemas", skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<Pattern>,
@@ -67,6 +68,32 @@ impl RestoreOptions {
         }
         Ok(self)
     }
+
+    /// The patterns of `tables` where they are PostgreSQL's. One that is none is an error of class
+    /// [`ErrorClass::Configuration`].
+    pub fn table_patterns(&self) -> Result<Vec<Pattern>> {
+        patterns(&self.tables, Pattern::table)
+    }
+
+    /// The same for collections of MongoDB, whose names may have dots.
+    pub fn collection_patterns(&self) -> Result<Vec<Pattern>> {
+        patterns(&self.tables, Pattern::collection)
+    }
+}
+
+/// A pattern of tables or of collections as it was written, where it is one for some engine. The
+/// error is a sentence fragment.
+pub fn table_text(text: &str) -> Result<String, String> {
+    // Every pattern of tables is one of collections.
+    Pattern::collection(text).map(|pattern| pattern.to_string())
+}
+
+fn patterns(texts: &[String], read: fn(&str) -> Result<Pattern, String>) -> Result<Vec<Pattern>> {
+    let error = |reason| {
+        let what = format!("one of the restore's tables {reason}");
+        wrong(what, "Write names that have special characters in double quotes")
+    };
+    texts.iter().map(|text| read(text).map_err(error)).collect()
 }
 
 /// The options of a restore in JSON text, which are not checked yet.
@@ -87,25 +114,17 @@ fn write<S: Serializer>(patterns: &[Pattern], serializer: S) -> Result<S::Ok, S:
     serializer.collect_seq(patterns.iter().map(ToString::to_string))
 }
 
-fn read<'de, D: Deserializer<'de>>(
+fn table_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    read(deserializer, table_text)
+}
+
+fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,
-    read: fn(&str) -> Result<Pattern, String>,
-) -> Result<Vec<Pattern>, D::Error> {
+    read: fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let error = |reason| de::Error::custom(format!("one {reason}"));
     texts.iter().map(|text| read(text).map_err(error)).collect()
-}
-
-mod tables {
-    use super::{Deserializer, Pattern, Result, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(patterns: &[Pattern], s: S) -> Result<S::Ok, S::Error> {
-        super::write(patterns, s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pattern>, D::Error> {
-        super::read(d, Pattern::table)
-    }
 }
 
 mod schemas {
@@ -136,13 +155,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_name_means_depends_on_the_engine() {
+        let options = RestoreOptions::parse(r#"{"tables": ["logs.2026.01", "App.a"]}"#).unwrap();
+        let collections = options.collection_patterns().unwrap();
+        assert_eq!(collections[0].name_regex(), "(?s)^(logs\\.2026\\.01)$");
+        let error = options.table_patterns().unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration);
+        assert!(error.what().contains("\"logs.2026.01\" with more than one dot"), "{error}");
+        let tables = ["app", "app.a", "\"A\".\"b.c\"", "größe*"].map(str::to_owned).to_vec();
+        for text in &tables {
+            assert_eq!(table_text(text), Ok(text.clone()));
+        }
+        let options = RestoreOptions { tables, ..RestoreOptions::default() };
+        assert_eq!(options.table_patterns().unwrap()[1].schema_regex(), Some("^(app)$"));
+    }
+
+    #[test]
     fn what_is_not_understood_is_said() {
         for (text, says) in [
             ("{", "are not understood"),
             ("{\"noowner\": true}", "unknown field `noowner`"),
             ("{\"jobs\": 0}", "jobs is 0, which is no number of connections"),
             ("{\"jobs\": 65}", "allowed are 1 to 64"),
-            ("{\"tables\": [\"a.b.c\"]}", "one has the pattern \"a.b.c\""),
+            ("{\"tables\": [\"a.\\\"b\"]}", "a quote that does not end"),
             ("{\"schemas\": [\"a.b\"]}", "the name of a schema has no dot"),
             ("{\"schemaOnly\": true, \"dataOnly\": true}", "the data alone was asked for"),
             ("{\"dataOnly\": true, \"clean\": true}", "neither drops nor creates"),

@@ -1,7 +1,8 @@
 //! Things that go wrong when a test wants it, and counts of what was seen.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The faults of one server. Clones share them.
@@ -18,6 +19,18 @@ struct State {
     connections: AtomicU64,
     open_connections: AtomicUsize,
     open_cursors: AtomicUsize,
+    at_replies: Mutex<HashMap<String, AtReply>>,
+}
+
+/// What happens to the reply to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtReply {
+    /// The command is done, and its connection dropped without a reply.
+    Lose,
+    /// The command is done, and the reply has a `writeConcernError` of this code.
+    Doubt(i32),
+    /// The command is not done, and the reply says that it is.
+    Skip,
 }
 
 /// What a `getMore` meets.
@@ -36,6 +49,20 @@ impl Faults {
     /// Forgets the cursor at the `n`-th `getMore` from now: `CursorNotFound`, code 43.
     pub fn forget_at_get_more(&self, n: u64) {
         self.0.forget_at.store(self.get_mores() + n, Ordering::SeqCst);
+    }
+
+    /// Lets something happen to the reply to the next command of this name.
+    pub fn at_next(&self, command: &str, what: AtReply) {
+        self.at_replies().insert(command.to_owned(), what);
+    }
+
+    fn at_replies(&self) -> std::sync::MutexGuard<'_, HashMap<String, AtReply>> {
+        self.0.at_replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happens to the reply to this command.
+    pub(crate) fn at_reply(&self, command: &str) -> Option<AtReply> {
+        self.at_replies().remove(command)
     }
 
     /// Waits before each reply.

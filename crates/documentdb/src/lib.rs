@@ -13,7 +13,7 @@ mod stub;
 mod tls;
 mod wire;
 
-pub use faults::Faults;
+pub use faults::{AtReply, Faults};
 pub use login::User;
 pub use server::{Server, Settings};
 pub use stub::Content;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bson::spec::BinarySubtype;
-use bson::{Binary, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, rawdoc};
+use bson::{Binary, DateTime, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, rawdoc};
 use uuid::Uuid;
 
 use super::documents::Documents;
+use super::query::number;
 use crate::wire::reply::Failure;
 
 /// All databases.
@@ -67,8 +68,13 @@ impl Collection {
         Binary { subtype: BinarySubtype::Uuid, bytes: self.uuid.to_vec() }
     }
 
-    /// Appends a document that a client sent. `false` where its `_id` is taken.
-    pub(super) fn insert(&mut self, document: &RawDocument) -> Result<bool, Failure> {
+    /// Appends a document that a client sent, unless it `has_expired`. `false` where its `_id` is
+    /// taken.
+    pub(super) fn insert(
+        &mut self,
+        document: &RawDocument,
+        has_expired: bool,
+    ) -> Result<bool, Failure> {
         let ids = match self.ids.take() {
             Some(ids) => ids,
             None => (0..self.documents.len())
@@ -76,10 +82,33 @@ impl Collection {
                 .collect::<Result<_, bson::error::Error>>()?,
         };
         let is_new = self.ids.insert(ids).insert(id(document));
-        if is_new {
+        if is_new && !has_expired {
             Arc::make_mut(&mut self.documents).push(document)?;
+            self.make_room()?;
         }
         Ok(is_new)
+    }
+
+    /// The time of what a bucket of this time series got last.
+    fn newest(&self, bucket: &RawDocument) -> Option<DateTime> {
+        let field = self.options.get_document("timeseries").ok()?.get_str("timeField").ok()?;
+        bucket.get_document("control").ok()?.get_document("max").ok()?.get_datetime(field).ok()
+    }
+
+    /// Of a capped collection, the oldest make room where it has a `max`.
+    fn make_room(&mut self) -> Result<(), Failure> {
+        let most = self.options.get("max")?.and_then(number);
+        let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        let too_many = self.documents.len().saturating_sub(most);
+        if too_many == 0 {
+            return Ok(());
+        }
+        let mut kept = Documents::default();
+        for at in too_many..self.documents.len() {
+            kept.push(self.documents.get(at)?)?;
+        }
+        self.documents = Arc::new(kept);
+        Ok(())
     }
 
     /// The size of its documents and the like, as `collStats` and `$collStats` have it.
@@ -126,6 +155,27 @@ impl Catalog {
         true
     }
 
+    /// Whether a document would be deleted for its age; here that is done at once. That of a time
+    /// series is the age of its bucket.
+    pub(super) fn has_expired(&self, database: &str, name: &str, document: &RawDocument) -> bool {
+        let now = DateTime::now().timestamp_millis();
+        let is_over = |at: Option<DateTime>, seconds: Option<i64>| {
+            let over =
+                |(at, seconds): (DateTime, i64)| at.timestamp_millis() + 1000 * seconds < now;
+            at.zip(seconds).is_some_and(over)
+        };
+        if let Some(series) = name.strip_prefix("system.buckets.") {
+            let Some(series) = self.get(database, series) else { return false };
+            return is_over(series.newest(document), seconds(&series.options));
+        }
+        let by_index = |index: &RawDocumentBuf| {
+            let key = index.get_document("key").ok().and_then(|key| key.iter().next()?.ok());
+            let at = key.and_then(|(field, _)| document.get_datetime(field).ok());
+            is_over(at, seconds(index))
+        };
+        self.get(database, name).is_some_and(|found| found.indexes.iter().any(by_index))
+    }
+
     /// All databases, as `listDatabases` answers.
     pub(super) fn databases(&self) -> RawDocumentBuf {
         let (mut list, mut total) = (RawArrayBuf::new(), 0);
@@ -165,6 +215,10 @@ fn id(document: &RawDocument) -> Vec<u8> {
         }
         _ => Vec::new(),
     }
+}
+
+fn seconds(of: &RawDocument) -> Option<i64> {
+    of.get("expireAfterSeconds").ok().flatten().and_then(number)
 }
 
 pub(super) fn whole(number: usize) -> i64 {

@@ -74,6 +74,7 @@ impl Stub {
             "insert" => self.insert(request),
             "create" => self.create(request),
             "createindexes" => self.create_indexes(request),
+            "collmod" => self.change_collection(request),
             "drop" => self.drop_collection(request),
             "dropdatabase" => Ok(self.drop_database(request)),
             _ => Err(Failure::unknown_command(&request.name)),

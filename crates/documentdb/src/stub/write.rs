@@ -18,6 +18,9 @@ const NOT_OPTIONS: [&str; 8] = [
     "writeConcern",
     "comment",
 ];
+/// What `collMod` changes here.
+const CHANGED: [&str; 4] =
+    ["validator", "validationLevel", "validationAction", "expireAfterSeconds"];
 
 impl Stub {
     pub(super) fn insert(&self, request: &Request) -> Result<Reply, Failure> {
@@ -30,8 +33,9 @@ impl Stub {
         let (mut inserted, mut errors) = (0, Vec::new());
         let mut catalog = self.catalog();
         for (index, document) in found.into_iter().enumerate() {
+            let has_expired = catalog.has_expired(&request.database, name, document);
             let into = catalog.ensure(&request.database, name);
-            if into.insert(document)? {
+            if into.insert(document, has_expired)? {
                 inserted += 1;
                 let uuid = into.uuid();
                 if self.oplog && request.database != "local" {
@@ -94,6 +98,30 @@ impl Stub {
         }
         let after = whole(indexes.len());
         Ok(rawdoc! { "numIndexesBefore": before, "numIndexesAfter": after, "ok": 1.0 }.into())
+    }
+
+    /// Changes options of a collection.
+    pub(super) fn change_collection(&self, request: &Request) -> Result<Reply, Failure> {
+        let name = collection(request)?;
+        let mut catalog = self.catalog();
+        let namespace = format!("{}.{name}", request.database);
+        let changed = catalog.0.get_mut(&request.database).and_then(|all| all.get_mut(name));
+        let changed = changed.ok_or_else(|| Failure::no_collection(&namespace))?;
+        let mut options = RawDocumentBuf::new();
+        for element in &changed.options {
+            let (key, value) = element?;
+            if request.body.get(key)?.is_none() {
+                options.append(key, value);
+            }
+        }
+        for element in &request.body {
+            let (key, value) = element?;
+            if CHANGED.contains(&key.as_str()) {
+                options.append(key, value);
+            }
+        }
+        changed.options = options;
+        Ok(Reply::ok())
     }
 
     pub(super) fn drop_collection(&self, request: &Request) -> Result<Reply, Failure> {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use bson::{RawDocumentBuf, cstr, rawdoc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backend::Backend;
 use super::common::{self, Identity};
 use super::message::{self, Request};
 use super::reply::{Failure, Reply};
-use crate::faults::{AtGetMore, Faults};
+use crate::faults::{AtGetMore, AtReply, Faults};
 use crate::login::{Login, Users};
 
 /// What all connections of a server share.
@@ -35,7 +36,16 @@ pub(crate) async fn serve<B: Backend>(
                 AtGetMore::Nothing => {}
             }
         }
-        let reply = answer(&service, &mut session, &mut login, &request).await;
+        let fault = service.faults.at_reply(&request.name);
+        let mut reply = match fault {
+            Some(AtReply::Skip) => Reply::ok(),
+            _ => answer(&service, &mut session, &mut login, &request).await,
+        };
+        match fault {
+            Some(AtReply::Lose) => return Ok(()),
+            Some(AtReply::Doubt(code)) => reply = doubted(&reply, code)?,
+            Some(AtReply::Skip) | None => {}
+        }
         let delay = service.faults.delayed();
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
@@ -45,6 +55,14 @@ pub(crate) async fn serve<B: Backend>(
         }
     }
     Ok(())
+}
+
+/// The reply, which says besides that a majority may not have what was done.
+fn doubted(reply: &Reply, code: i32) -> Result<Reply> {
+    let mut reply = RawDocumentBuf::from_bytes(reply.parts().concat())?;
+    let error = rawdoc! { "code": code, "errmsg": "waiting for replication was not possible" };
+    reply.append(cstr!("writeConcernError"), error);
+    Ok(reply.into())
 }
 
 fn is_get_more(request: &Request) -> bool {

@@ -63,6 +63,11 @@ impl State {
         *self.lock() = Some(Reached { situation, phase: None, made: false });
     }
 
+    /// Whether something may have been changed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lock().is_some()
+    }
+
     pub(crate) fn reached(&self, phase: Phase) {
         if let Some(reached) = self.lock().as_mut() {
             reached.phase = Some(phase);

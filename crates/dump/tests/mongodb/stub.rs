@@ -1,10 +1,19 @@
 //! What `DocumentDB` has not, served by a stub without a database behind it.
 
+use autodump_core::manifest::Manifest;
+use autodump_core::ports::ObjectLocation;
+use autodump_core::restore::RestoreOptions;
 use autodump_core::testing::MemoryStore;
+use autodump_core::verification::{Level, Verification};
 use autodump_documentdb::{Content, Ids, Shape};
+use autodump_dump::engine::{Engines, Mongodb, Postgres};
+use autodump_dump::restore::{self, Event, Restore, Watcher};
 use autodump_dump::rows::RowDigest;
+use autodump_dump::verify::{self, Verify};
+use serde_json::json;
 
 use super::shop::{Seen, Shop, jobs, open_stub, seen};
+use super::support::{access_to, now};
 
 /// Dumps the database `shop`, and compares the archive with what the server has.
 async fn dumped(shop: &Shop, collections: &[&str]) -> Seen {
@@ -19,7 +28,9 @@ async fn dumped(shop: &Shop, collections: &[&str]) -> Seen {
         }
         assert!(expected.rows > 0, "{name}");
         assert_eq!(seen.digests[*name], expected, "{name}");
-        let table = manifest.tables.iter().find(|table| table.name == *name).unwrap();
+        // A time series has its own name in the manifest, not that of its buckets.
+        let declared = name.trim_start_matches("system.buckets.");
+        let table = manifest.tables.iter().find(|table| table.name == declared).unwrap();
         assert_eq!((table.rows, &table.hash), (expected.rows, &expected.hex()), "{name}");
     }
     seen
@@ -61,4 +72,68 @@ async fn a_member_of_a_replica_set_is_read_by_ranges_of_object_ids() {
     faults.drop_at_get_more(4);
     dumped(&shop, &["large"]).await;
     assert!(faults.get_mores() > 4);
+}
+
+/// Whom nothing is told.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn note(&self, _: &Event<'_>) {}
+}
+
+fn engines() -> Engines {
+    Engines {
+        postgres: Postgres::new(None, "/nowhere/bundle.pem", std::env::temp_dir()),
+        mongodb: Mongodb::new(None, "/nowhere/bundle.pem"),
+    }
+}
+
+/// Where a run's manifest is.
+fn manifest_of(store: &MemoryStore, manifest: &Manifest) -> ObjectLocation {
+    let key = store.keys().into_iter().find(|key| key.ends_with("manifest.json")).unwrap();
+    ObjectLocation { bucket: manifest.objects[0].bucket.clone(), key }
+}
+
+async fn verified(shop: &Shop, store: &MemoryStore, at: &ObjectLocation) -> Verification {
+    let order = Verify {
+        engines: &engines(),
+        reader: store.clone(),
+        manifest: at.clone(),
+        level: Level::Restore,
+        server: Some(access_to(&shop.fields())),
+        jobs: 2,
+        now,
+    };
+    verify::run(&order, std::future::pending()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_documentdb_has_not_is_verified_and_restored() {
+    let shop = open_stub(Content::new().exotic("shop").unwrap()).await;
+    let store = MemoryStore::default();
+    let manifest = shop.dump(jobs(2), &store).await.unwrap();
+    let at = manifest_of(&store, &manifest);
+    let verification = verified(&shop, &store, &at).await;
+    assert!(verification.passed, "{verification:?}");
+    assert_eq!((verification.seen.tables, verification.seen.rows), (4, 151));
+
+    let mut fields = shop.fields();
+    fields["dbname"] = json!("copy");
+    let order = Restore {
+        engines: &engines(),
+        reader: store.clone(),
+        access: access_to(&fields),
+        manifest: at,
+        options: RestoreOptions::default(),
+        watcher: std::sync::Arc::new(Nobody),
+    };
+    let restored = restore::run(&order, std::future::pending()).await.unwrap();
+    assert_eq!((restored.tables, restored.rows), (4, 151), "{restored:?}");
+    let series = restored.plan.tables.iter().find(|table| table.name == "series").unwrap();
+    assert_eq!(series.rows, Some(1));
+    for name in ["capped", "collation", "validated", "system.buckets.series"] {
+        let copied = shop.documents("copy", name).await;
+        assert!(copied == shop.documents("shop", name).await, "{name} differs");
+    }
+    assert_eq!(shop.definitions("copy").await, shop.definitions("shop").await);
 }

@@ -5,9 +5,10 @@ use autodump_core::manifest::Table;
 use autodump_core::verification::Level;
 use autodump_dump::engine::mongodb::archive::{Prelude, Scanner, Visitor};
 use autodump_dump::rows::RowDigest;
+use bson::doc;
 use serde_json::json;
 
-use super::made::{Content, Made, gzip, numbered, pieces, plain};
+use super::made::{Content, Made, gzip, numbered, of_kind, pieces, plain};
 use super::target::{Target, verify};
 
 /// What an archive holds, by collections.
@@ -164,6 +165,62 @@ async fn every_damage_is_found_by_a_restore() {
             "{name}: {error}"
         );
     }
+}
+
+/// A backup with another name of a collection in its prelude than was written, whether that is
+/// compressed or not: what it came from tells.
+fn renamed(name: &str) -> Made {
+    let pieces = pieces(&[plain("aaa", &numbered(50))]);
+    let is_gzip = name == "shop.archive.gz";
+    let pieces = pieces.iter().map(|p| if is_gzip { unpacked(p) } else { p.clone() });
+    let pieces: Vec<_> = pieces.collect();
+    let segments = pieces.iter().map(|piece| piece.len() as u64).collect();
+    let mut bytes = pieces.concat();
+    let made = Made::of_object(&[plain("aba", &numbered(50))], name, &bytes, segments);
+    for at in 0..bytes.len() - 4 {
+        if &bytes[at..at + 4] == b"aaa\0" {
+            bytes[at + 1] = b'b';
+        }
+    }
+    made.put(&bytes);
+    made
+}
+
+/// One gzip member in which the bytes stand as they are.
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_changed_before_the_prelude_was_compared() {
+    let target = Target::stub().await;
+    target.run("shop", doc! { "insert": "aba", "documents": [{ "_id": 1 }] }).await;
+    let before = target.documents("shop").await;
+    for name in ["shop.archive.gz", "shop.archive"] {
+        for options in [json!({ "clean": true }), json!({ "clean": true, "schemaOnly": true })] {
+            let error = target.restore(&renamed(name), "shop", options).await.unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Verification, "{name}: {error}");
+            assert_eq!(target.documents("shop").await, before, "{name}: {error}");
+        }
+    }
+    // Other names than in the manifest, with right checksums.
+    let mut made = Made::new(&contents());
+    made.manifest.tables.pop();
+    made.put(&made.bytes());
+    let error = target.restore(&made, "b", json!({ "schemaOnly": true })).await.unwrap_err();
+    assert!(error.what().contains("does not know the collection shop.b"), "{error}");
+    assert!(!target.databases().await.contains(&"b".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_cannot_be_read_is_found_without_a_server() {
+    let contents = [of_kind("a", "collection", r#"{"indexes":[1]}"#, &numbered(3))];
+    let verification = verify(&Made::new(&contents), Level::Archive, None).await.unwrap();
+    let says = "the definition of shop.a is damaged: one of its indexes is no document";
+    assert_eq!(verification.problems, [says]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

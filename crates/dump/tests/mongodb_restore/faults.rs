@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use autodump_core::ErrorClass;
+use autodump_documentdb::AtReply;
 use bson::doc;
 use serde_json::json;
 
-use super::made::{Made, documents, numbered, plain};
+use super::made::{Made, documents, numbered, of_kind, plain};
 use super::proxy::Proxy;
 use super::target::{Target, restore};
 
@@ -25,6 +26,26 @@ async fn a_connection_that_breaks_within_an_insert_leaves_no_document_twice_and_
         assert!(proxy.broke(), "the restore was over before");
         assert_eq!(restored.rows, 62_000);
         assert!(target.documents(&database).await == documents(&contents));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_did_before_its_reply_was_lost_is_not_done_twice() {
+    let target = Target::stub().await;
+    let capped = r#"{"options":{"capped":true,"size":{"$numberInt":"1048576"}},"indexes":[]}"#;
+    for (name, what) in [("lost", AtReply::Lose), ("doubted", AtReply::Doubt(189))] {
+        for (kind, content) in [
+            ("plain", plain("a", &numbered(3000))),
+            ("capped", of_kind("a", "collection", capped, &numbered(3000))),
+        ] {
+            let made = Made::new(std::slice::from_ref(&content));
+            let database = format!("{name}_{kind}");
+            target.server.faults().at_next("insert", what);
+            let restored = target.restore(&made, &database, json!({})).await.unwrap();
+            assert_eq!(restored.rows, 3000);
+            let found = target.documents(&database).await;
+            assert!(found == documents(&[content]), "{database}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod choosing;
 mod damage;
 mod faults;
+mod later;
 mod made;
 mod proxy;
 #[path = "../support/mod.rs"]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use autodump_core::Result;
 use autodump_core::restore::RestoreOptions;
 use autodump_core::verification::{Level, Verification};
-use autodump_documentdb::{Server, Settings, User};
+use autodump_documentdb::{Content, Server, Settings, User};
 use autodump_dump::engine::{Engines, Mongodb, Postgres};
 use autodump_dump::restore::{Event, Restore, Restored, Watcher, run};
 use autodump_dump::verify::{self, Verify};
@@ -45,10 +45,20 @@ impl Target {
     pub(crate) async fn new() -> Option<Self> {
         let user = User { name: "ann".to_owned(), password: PASSWORD.to_owned() };
         let settings = Settings { users: vec![user], ..Settings::default() };
-        let server = Server::documentdb(&settings).unwrap()?;
+        Some(Self::of(Server::documentdb(&settings).unwrap()?).await)
+    }
+
+    /// One that knows what `DocumentDB` does not, and has no database behind it.
+    pub(crate) async fn stub() -> Self {
+        let user = User { name: "ann".to_owned(), password: PASSWORD.to_owned() };
+        let settings = Settings { users: vec![user], ..Settings::default() };
+        Self::of(Server::stub(Content::new(), &settings).unwrap()).await
+    }
+
+    async fn of(server: Server) -> Self {
         let uri = server.uri_as("ann:p%40ss%3Aw%2Frd%25%26");
         let client = Client::with_uri_str(uri).await.unwrap();
-        Some(Self { server, client })
+        Self { server, client }
     }
 
     /// The fields of a secret for a database of it.

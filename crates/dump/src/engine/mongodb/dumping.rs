@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::archive::Prelude;
+use super::archive::{Namespace, Prelude};
 use super::connection::{Connection, Gate};
 use super::inventory::{Found, collections};
 use super::plan::{Plan, plan};
@@ -170,12 +170,15 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
         objects: Vec<Staged<S::Upload>>,
     ) -> Content<S::Upload> {
         let keys: Vec<_> = objects.iter().map(|object| object.location.key.clone()).collect();
-        let table = |(found, work): (&Found, &Work)| Table {
-            schema: work.stored.database.clone(),
-            name: work.stored.collection.clone(),
-            rows: work.digest().rows,
-            hash: work.digest().hex(),
-            keys: if found.is_view() { Vec::new() } else { keys.clone() },
+        let table = |(found, work): (&Found, &Work)| {
+            let Namespace { database, collection } = found.definition.namespace.clone();
+            Table {
+                schema: database,
+                name: collection,
+                rows: work.digest().rows,
+                hash: work.digest().hex(),
+                keys: if found.is_view() { Vec::new() } else { keys.clone() },
+            }
         };
         let described: Vec<_> = objects.iter().map(described).collect();
         Content {

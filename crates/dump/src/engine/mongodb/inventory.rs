@@ -95,6 +95,19 @@ pub(crate) async fn hidden_series(
     Ok(without_buckets(&wanted, &names).map(str::to_owned))
 }
 
+/// The definitions of what is `wanted` of a database, as they stand in an archive. None of one that
+/// is not there.
+pub(crate) async fn definitions(
+    connection: &Connection,
+    database: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Collection>> {
+    let mut listed = list(connection, database).await?;
+    listed.retain(|listed| wanted(&listed.name));
+    let definitions = listed.iter().map(|listed| listed.definition(connection, database));
+    stream::iter(definitions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+}
+
 fn without_buckets<'a>(wanted: &'a [Listed], names: &HashSet<String>) -> Option<&'a str> {
     let is_hidden =
         |listed: &&Listed| listed.kind == "timeseries" && !names.contains(&listed.buckets());
@@ -144,7 +157,7 @@ pub(crate) fn documents(
 }
 
 /// All documents that a cursor gives. `doing` is what was not possible, if it was not.
-async fn all(
+pub(super) async fn all(
     connection: &Connection,
     database: &str,
     command: RawDocumentBuf,
@@ -171,7 +184,7 @@ async fn list(connection: &Connection, database: &str) -> Result<Vec<Listed>> {
     listed.iter().map(read).collect()
 }
 
-fn malformed(doing: &str, error: Malformed) -> Error {
+pub(super) fn malformed(doing: &str, error: Malformed) -> Error {
     Error::new(
         ErrorClass::Engine,
         format!("{doing}: a document of the server's reply is malformed: {error}"),
@@ -252,18 +265,23 @@ impl Listed {
         }
     }
 
-    async fn found(self, connection: &Connection, database: &str) -> Result<Found> {
-        let is_view = self.kind == "view";
-        let indexes =
-            if is_view { Vec::new() } else { indexes(connection, database, &self.name).await? };
-        let definition = Collection {
+    async fn definition(&self, connection: &Connection, database: &str) -> Result<Collection> {
+        let indexes = match self.kind.as_str() {
+            "view" => Vec::new(),
+            _ => indexes(connection, database, &self.name).await?,
+        };
+        Ok(Collection {
             namespace: Namespace { database: database.to_owned(), collection: self.name.clone() },
             metadata: self.metadata(indexes),
             kind: self.kind.clone(),
-        };
+        })
+    }
+
+    async fn found(self, connection: &Connection, database: &str) -> Result<Found> {
+        let definition = self.definition(connection, database).await?;
         let stored = definition.stored().collection;
         let (documents, bytes) =
-            if is_view { (0, 0) } else { size(connection, database, &stored).await? };
+            if self.kind == "view" { (0, 0) } else { size(connection, database, &stored).await? };
         Ok(Found { definition, documents, bytes, whole: self.whole() })
     }
 

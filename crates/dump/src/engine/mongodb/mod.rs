@@ -13,6 +13,7 @@ mod dumping;
 mod extjson;
 pub(crate) mod inventory;
 mod lane;
+mod names;
 mod order;
 mod plan;
 mod queue;

@@ -69,6 +69,11 @@ pub(super) fn is_passing(error: &DriverError) -> bool {
     }
 }
 
+/// Whether a code says that the server goes away or is a secondary now.
+pub(super) fn is_gone(code: i64) -> bool {
+    GONE.iter().any(|gone| i64::from(*gone) == code)
+}
+
 /// Whether no server was found for as long as one is waited for.
 pub(super) fn is_absence(error: &DriverError) -> bool {
     matches!(error.kind.as_ref(), ErrorKind::ServerSelection { .. })

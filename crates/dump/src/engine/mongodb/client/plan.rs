@@ -4,12 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use autodump_core::options::{DumpOptions, Selection};
 use autodump_core::{Error, ErrorClass, Result};
-use futures_util::StreamExt as _;
 
 use super::super::archive::Namespace;
 use super::super::connection::{Connection, command};
-use super::super::inventory::{self, documents};
-use super::super::raw::Elements;
+use super::super::inventory;
 use super::super::trouble::is_refusal;
 use super::recut::{OF_ADMIN, Scope};
 use super::settings::{What, left_out};
@@ -147,28 +145,8 @@ fn lacks(missing: &[&Namespace]) -> Error {
 
 /// The collections of a database without the server's own, by their names.
 async fn names(connection: &Connection, database: &str) -> Result<Vec<String>> {
-    let doing = format!("the collections of {database} cannot be listed");
-    let listing = command(|writer| {
-        writer
-            .int32("listCollections", 1)
-            .document("cursor", |cursor| cursor)
-            .truth("nameOnly", true)
-    })?;
-    let cursor = connection.cursor(database, listing, None).await;
-    let mut cursor = cursor.map_err(|error| connection.explain(&error, &doing))?;
-    let mut names = Vec::new();
-    while let Some(batch) = cursor.next().await {
-        let batch = batch.map_err(|error| connection.explain(&error, &doing))?;
-        let listed = documents(&batch).map_err(|error| connection.explain(&error, &doing))?;
-        names.extend(listed.filter_map(|document| name_of(document.ok()?)));
-    }
-    names.retain(|name| is_dumped(database, name));
-    Ok(names)
-}
-
-fn name_of(document: &[u8]) -> Option<String> {
-    let mut fields = Elements::of(document).ok()?.flatten();
-    fields.find(|field| field.name == "name").and_then(|field| field.text().map(str::to_owned))
+    let names = super::super::names::names(connection, database).await?;
+    Ok(names.into_iter().filter(|name| is_dumped(database, name)).collect())
 }
 
 fn is_dumped(database: &str, name: &str) -> bool {

@@ -29,11 +29,3 @@ fn what_is_lacking_is_named_and_not_too_much_of_it() {
         assert_eq!(hint.hint().contains("a $ in their name"), is_odd, "{hint}");
     }
 }
-
-#[test]
-fn a_name_is_read_out_of_a_list() {
-    let mut document = Vec::new();
-    super::super::super::raw::Writer::new(&mut document).int32("v", 1).text("name", "b c").end();
-    assert_eq!(name_of(&document).as_deref(), Some("b c"));
-    assert_eq!(name_of(&document[1..]), None);
-}

@@ -8,6 +8,7 @@ use bson::RawDocumentBuf;
 
 use crate::engine::mongodb::archive::{Prelude, Visitor};
 use crate::engine::mongodb::connection::command;
+use crate::engine::mongodb::raw::length_of;
 use crate::rows::RowDigest;
 
 /// A command with more bytes waits no longer. A server takes one of 16 MiB and a document; one of
@@ -44,19 +45,44 @@ impl Batch {
         self.documents += 1;
     }
 
-    /// The command that inserts them, in their order if that `is_ordered`. What the collection's
-    /// validator says of them does not matter: they were in a collection that had it.
-    pub(super) fn insert(mut self, name: &str, is_ordered: bool) -> Result<RawDocumentBuf> {
-        self.array.push(0);
-        let length = i32::try_from(self.array.len()).unwrap_or(i32::MAX).to_le_bytes();
-        self.array[..4].copy_from_slice(&length);
+    /// The command that inserts them, in their order if that `is_ordered`. What the validator of a
+    /// collection that was there says of them does not matter, where the server can leave it out.
+    pub(super) fn insert(&self, name: &str, is_ordered: bool) -> Result<RawDocumentBuf> {
+        let mut array = self.array.clone();
+        array.push(0);
+        let length = i32::try_from(array.len()).unwrap_or(i32::MAX).to_le_bytes();
+        array[..4].copy_from_slice(&length);
         command(|writer| {
             writer
                 .text("insert", name)
                 .truth("ordered", is_ordered)
                 .truth("bypassDocumentValidation", true)
                 .document("writeConcern", |concern| concern.text("w", "majority"))
-                .value("documents", 0x04, &self.array)
+                .value("documents", 0x04, &array)
+        })
+    }
+
+    /// What is left of it behind the first `count` documents.
+    pub(super) fn behind(&self, count: usize) -> Self {
+        let mut left = Self::new(self.collection);
+        self.items().skip(count).for_each(|document| left.push(document));
+        left
+    }
+
+    /// How many documents it has up to this one, and with it; none where it is not in it.
+    pub(super) fn up_to(&self, document: &[u8]) -> usize {
+        let found = self.items().enumerate().filter(|(_, item)| *item == document).last();
+        found.map_or(0, |(number, _)| number + 1)
+    }
+
+    fn items(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.array.get(4..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let key = rest.iter().position(|byte| *byte == 0)? + 1;
+            let length = usize::try_from(length_of(&rest[key..])?).ok()?;
+            let (item, after) = rest[key..].split_at_checked(length)?;
+            rest = after;
+            Some(item)
         })
     }
 }
@@ -129,7 +155,7 @@ mod tests {
     }
 
     /// The documents of a command.
-    fn documents(batch: Batch) -> Vec<Vec<u8>> {
+    fn documents(batch: &Batch) -> Vec<Vec<u8>> {
         let command = batch.insert("a", false).unwrap();
         let mut fields = Elements::of(command.as_bytes()).unwrap();
         let array = fields.find(|f| f.as_ref().unwrap().name == "documents").unwrap().unwrap();
@@ -157,13 +183,29 @@ mod tests {
             for batch in cutter.ready {
                 prop_assert!(batch.array.len() <= BYTES + 64);
                 let (collection, count) = (batch.collection, batch.documents);
-                let documents = documents(batch);
+                let documents = documents(&batch);
                 prop_assert_eq!(documents.len() as u64, count);
                 found[collection].extend(documents);
             }
             given[2].clear();
             prop_assert_eq!(found, given);
         }
+    }
+
+    #[test]
+    fn a_batch_goes_on_behind_what_is_there() {
+        let all: Vec<_> = (0..12).map(|n| document(n, 3)).collect();
+        let mut batch = Batch::new(5);
+        for document in &all {
+            batch.push(document);
+        }
+        assert_eq!((batch.up_to(&all[10]), batch.up_to(&document(99, 3))), (11, 0));
+        for count in [0, 1, 11] {
+            let left = batch.behind(count);
+            assert_eq!((left.collection, left.documents), (5, 12 - count as u64));
+            assert_eq!(documents(&left), all[count..]);
+        }
+        assert_eq!(batch.behind(12).documents, 0);
     }
 
     #[test]

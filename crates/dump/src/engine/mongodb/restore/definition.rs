@@ -9,16 +9,20 @@ use crate::object::broken;
 /// The index that every collection has by itself.
 const OF_ID: &str = "_id_";
 
+/// Options that are set when the documents are there: what would refuse them, though they were in a
+/// collection that had it, and what would let them expire before they were counted.
+const LATER: [&str; 4] = ["validator", "validationLevel", "validationAction", "expireAfterSeconds"];
+
 /// Options and indexes of a collection, or what a view shows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Definition {
-    options: Document,
-    indexes: Vec<Document>,
+pub(in super::super) struct Definition {
+    pub(super) options: Document,
+    pub(super) indexes: Vec<Document>,
 }
 
 impl Definition {
     /// Reads it. An archive's metadata that are not understood are an error of class verification.
-    pub(super) fn of(collection: &Collection) -> Result<Self> {
+    pub(in super::super) fn of(collection: &Collection) -> Result<Self> {
         let Collection { namespace, metadata, .. } = collection;
         if metadata.is_empty() {
             return Ok(Self::default());
@@ -54,12 +58,47 @@ impl Definition {
         self.options.get_bool("capped").unwrap_or(false)
     }
 
-    /// The command that makes it, without indexes.
+    /// Its documents may be fewer than were inserted, by themselves: a sentence fragment.
+    pub(super) fn loses(&self) -> Option<&'static str> {
+        let expires = |definition: &Document| definition.contains_key("expireAfterSeconds");
+        if self.is_capped() {
+            Some("it is capped, and the oldest made room")
+        } else if expires(&self.options) || self.indexes.iter().any(expires) {
+            Some("documents expire in it")
+        } else {
+            None
+        }
+    }
+
+    /// The command that makes it, without indexes and what [`Self::modify`] sets.
     pub(super) fn create(&self, name: &str) -> Result<RawDocumentBuf> {
         let mut command = doc! { "create": name };
         command.extend(self.options.clone());
+        for option in LATER {
+            command.remove(option);
+        }
         command.insert("writeConcern", doc! { "w": "majority" });
         raw(&command)
+    }
+
+    /// The command that sets what is set when the documents are there, if it has some of that.
+    pub(super) fn modify(&self, name: &str) -> Result<Option<RawDocumentBuf>> {
+        let options = self.options.iter().filter(|(option, _)| LATER.contains(&option.as_str()));
+        let options: Document =
+            options.map(|(option, value)| (option.clone(), value.clone())).collect();
+        if options.is_empty() {
+            return Ok(None);
+        }
+        let mut command = doc! { "collMod": name };
+        command.extend(options);
+        command.insert("writeConcern", doc! { "w": "majority" });
+        raw(&command).map(Some)
+    }
+
+    /// Something is left to be done when the documents are there.
+    pub(super) fn has_more(&self) -> bool {
+        self.made().next().is_some()
+            || self.options.keys().any(|option| LATER.contains(&option.as_str()))
     }
 
     /// The names of the indexes that are made.
@@ -82,7 +121,7 @@ impl Definition {
     }
 
     /// Not the index of `_id`, and not that which is the collection itself.
-    fn made(&self) -> impl Iterator<Item = &Document> {
+    pub(super) fn made(&self) -> impl Iterator<Item = &Document> {
         let is_own = |index: &&Document| {
             index.get_str("name").is_ok_and(|name| name == OF_ID)
                 || index.get_bool("clustered").unwrap_or(false)

@@ -33,6 +33,13 @@ fn a_definition_becomes_commands_with_its_fields_in_order() {
         document(&definition.create("b").unwrap()),
         doc! {
             "create": "b", "capped": true, "size": 4096_i64,
+            "writeConcern": { "w": "majority" },
+        }
+    );
+    assert_eq!(
+        document(&definition.modify("b").unwrap().unwrap()),
+        doc! {
+            "collMod": "b",
             "validator": { "z": { "$gt": 1 }, "a": { "$exists": true } },
             "writeConcern": { "w": "majority" },
         }
@@ -49,6 +56,22 @@ fn a_definition_becomes_commands_with_its_fields_in_order() {
             "writeConcern": { "w": "majority" },
         }
     );
+}
+
+#[test]
+fn what_lets_documents_expire_and_what_refuses_them_comes_after_them() {
+    let metadata = r#"{"options":{"timeseries":{"timeField":"at"},"expireAfterSeconds":
+        {"$numberLong":"60"},"validationLevel":"moderate","validationAction":"warn"}}"#;
+    let definition = definition(metadata).unwrap();
+    let created = document(&definition.create("a").unwrap());
+    assert_eq!(created.keys().collect::<Vec<_>>(), ["create", "timeseries", "writeConcern"]);
+    let modified = document(&definition.modify("a").unwrap().unwrap());
+    assert_eq!(modified.get_i64("expireAfterSeconds").unwrap(), 60);
+    assert_eq!(modified.get_str("validationAction").unwrap(), "warn");
+    assert!(definition.has_more());
+    assert_eq!(definition.loses(), Some("documents expire in it"));
+    let plain = super::Definition::default();
+    assert_eq!((plain.modify("a").unwrap(), plain.has_more(), plain.loses()), (None, false, None));
 }
 
 #[test]

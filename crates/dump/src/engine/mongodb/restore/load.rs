@@ -8,14 +8,16 @@ use std::time::Duration;
 use autodump_core::ports::{Content, DatabaseAccess};
 use autodump_core::{Error, ErrorClass, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use mongodb::error::Error as DriverError;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
 use super::pieces::Piece;
-use super::trouble::{of_restore, taken};
+use super::trouble::{explained, taken};
 use super::unpack::{Input, Order, Seen, Unpacker, start};
-use crate::engine::mongodb::connection::Gate;
+use crate::engine::mongodb::connection::{Connection, Gate, command};
+use crate::engine::mongodb::inventory::documents;
 use crate::engine::mongodb::stored::within;
 use crate::engine::mongodb::trouble::is_passing;
 use crate::restore::{Event, SharedReader, Watcher};
@@ -152,51 +154,123 @@ impl<R: SharedReader, A: DatabaseAccess + 'static> Loader<R, A> {
         Ok(())
     }
 
-    /// Inserts a batch, again where the connection was lost before the server answered: what it
-    /// had taken by then is there already.
-    async fn insert(&self, batch: Batch) -> Result<()> {
+    /// Inserts a batch, again where the connection was lost before the server answered, or the
+    /// server went away: what it had taken by then is there already.
+    async fn insert(&self, mut batch: Batch) -> Result<()> {
         let Some(goal) = self.goals.get(&batch.collection) else { return Ok(()) };
-        let (name, documents) = (format!("{}.{}", self.database, goal.name), batch.documents);
-        let command = batch.insert(&goal.name, goal.is_ordered)?;
         let mut lost = None;
         for attempt in 1.. {
             let connection = self.gate.enter(lost.as_ref()).await?;
-            let error = match connection.run(&self.database, command.clone()).await {
-                Ok(reply) => return judge(&reply, &name, documents, attempt > 1),
-                Err(error) => error,
-            };
-            let doing = format!("documents of {name} cannot be inserted");
-            if !is_passing(&error) || attempt >= ATTEMPTS || !goal.was_empty {
-                return Err(of_restore(connection.explain(&error, &doing)));
+            match self.send(&connection, goal, &mut batch, attempt > 1).await {
+                Ok(()) => break,
+                Err(Trouble::Passing(_)) if attempt < ATTEMPTS && goal.was_empty => {}
+                Err(Trouble::Passing(error) | Trouble::Lasting(error)) => return Err(error),
             }
-            tracing::warn!(collection = name, "documents are inserted again over a new connection");
+            let collection = format!("{}.{}", self.database, goal.name);
+            tracing::warn!(collection, "documents are inserted again over a new connection");
             tokio::time::sleep(PAUSE * attempt).await;
             lost = Some(connection);
         }
         Ok(())
     }
+
+    /// Inserts what is left of a batch. Where it was sent before, what is there already counts.
+    async fn send(
+        &self,
+        connection: &Connection,
+        goal: &Goal,
+        batch: &mut Batch,
+        again: bool,
+    ) -> Result<(), Trouble> {
+        let name = format!("{}.{}", self.database, goal.name);
+        let doing = format!("documents of {name} cannot be inserted");
+        let failed = |error: DriverError| {
+            let told = explained(connection, &error, &doing);
+            if is_passing(&error) { Trouble::Passing(told) } else { Trouble::Lasting(told) }
+        };
+        if again && goal.is_ordered {
+            let newest = self.newest(connection, goal).await?.map_err(failed)?;
+            *batch = batch.behind(newest.map_or(0, |newest| batch.up_to(&newest)));
+        }
+        while batch.documents > 0 {
+            let command = batch.insert(&goal.name, goal.is_ordered)?;
+            let reply = connection.run(&self.database, command).await.map_err(failed)?;
+            let again = again.then_some(goal.is_ordered);
+            match judge(&reply, &name, batch.documents, again)? {
+                Some(count) => *batch = batch.behind(count),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest document of a collection that keeps the order in which they came.
+    async fn newest(
+        &self,
+        connection: &Connection,
+        goal: &Goal,
+    ) -> Result<Result<Option<Vec<u8>>, DriverError>> {
+        let command = command(|writer| {
+            let writer = writer.text("find", &goal.name);
+            let writer = writer.document("sort", |sort| sort.int32("$natural", -1));
+            writer.int32("limit", 1).truth("singleBatch", true)
+        })?;
+        let newest = async {
+            let mut cursor = connection.cursor(&self.database, command, None).await?;
+            let Some(batch) = cursor.next().await else { return Ok(None) };
+            let batch = batch?;
+            let newest = documents(&batch)?.next().transpose().map_err(DriverError::custom)?;
+            Ok(newest.map(<[u8]>::to_vec))
+        };
+        Ok(newest.await)
+    }
 }
 
-/// Whether a server took all documents of a batch; all that are there `already` count where it was
-/// sent before.
-fn judge(reply: &bson::Document, name: &str, documents: u64, again: bool) -> Result<()> {
+/// Why a batch was not inserted.
+#[derive(Debug)]
+enum Trouble {
+    /// It can be inserted again.
+    Passing(Error),
+    Lasting(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Lasting(error)
+    }
+}
+
+/// Whether a server took all documents of a batch. Where it was sent before, `again` says whether in
+/// order: all that are there already count, and in order the server goes no further than to the first
+/// of them: then the number of those behind which it has to go on is returned.
+fn judge(
+    reply: &bson::Document,
+    name: &str,
+    documents: u64,
+    again: Option<bool>,
+) -> Result<Option<usize>, Trouble> {
     let (mut count, mut refusals) = taken(reply);
-    if again {
+    if let Some(passing) = refusals.iter().find(|refusal| refusal.is_passing()) {
+        return Err(Trouble::Passing(passing.error(name)));
+    }
+    if let Some(in_order) = again {
+        let there = refusals.iter().find(|refusal| refusal.is_there_already());
+        if in_order && let Some(index) = there.and_then(|there| there.index) {
+            return Ok(Some(index + 1));
+        }
         let before = refusals.len();
         refusals.retain(|refusal| !refusal.is_there_already());
         count += (before - refusals.len()) as u64;
     }
     if let Some(refusal) = refusals.first() {
-        return Err(refusal.error(name));
+        return Err(refusal.error(name).into());
     }
     if count == documents {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Error::new(
-        ErrorClass::Engine,
-        format!("{name}: the server took {count} of {documents} documents, and does not say why"),
-        "See the server's log",
-    ))
+    let what =
+        format!("{name}: the server took {count} of {documents} documents, and does not say why");
+    Err(Error::new(ErrorClass::Engine, what, "See the server's log").into())
 }
 
 #[cfg(test)]
@@ -211,10 +285,34 @@ mod tests {
         let twice = doc! {
             "n": 1, "writeErrors": [{ "index": 1, "code": 11_000, "errmsg": message }],
         };
-        assert!(judge(&twice, "a.b", 2, true).is_ok());
-        let error = judge(&twice, "a.b", 2, false).unwrap_err();
+        assert_eq!(judge(&twice, "a.b", 2, Some(false)).unwrap(), None);
+        let error = lasting(judge(&twice, "a.b", 2, None));
         assert!(error.what().starts_with("a.b: the server refuses documents: E11000"), "{error}");
-        let error = judge(&doc! { "n": 1 }, "a.b", 2, true).unwrap_err();
+        let error = lasting(judge(&doc! { "n": 1 }, "a.b", 2, Some(false)));
         assert!(error.what().contains("took 1 of 2"), "{error}");
+        // In order the server tried nothing behind it.
+        assert_eq!(judge(&twice, "a.b", 5, Some(true)).unwrap(), Some(2));
+    }
+
+    #[test]
+    fn a_server_that_steps_down_is_as_a_lost_connection() {
+        for code in [91, 189, 11_602, 10_107, 11_600, 13_435, 13_436] {
+            let concern = doc! { "code": code, "errmsg": "stepped down" };
+            let reply = doc! { "n": 2, "writeConcernError": concern };
+            let Err(Trouble::Passing(error)) = judge(&reply, "a.b", 2, None) else {
+                panic!("{code}")
+            };
+            assert_eq!(error.class(), ErrorClass::Source);
+            assert!(error.what().contains("stepped down"), "{error}");
+        }
+        let reply = doc! { "n": 2, "writeConcernError": { "code": 64, "errmsg": "timed out" } };
+        assert_eq!(lasting(judge(&reply, "a.b", 2, None)).class(), ErrorClass::Engine);
+    }
+
+    fn lasting(judged: Result<Option<usize>, Trouble>) -> Error {
+        match judged {
+            Err(Trouble::Lasting(error)) => error,
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -2,14 +2,12 @@
 
 use autodump_core::Result;
 use autodump_core::manifest::Table;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 
 use super::unpack::Seen;
-use crate::engine::mongodb::archive::{Joined, Known};
+use crate::engine::mongodb::archive::{Collection, Joined, Known, Namespace};
 use crate::engine::mongodb::stored::{Part, Stored};
-use crate::object::{broken, uri};
+use crate::object::broken;
 use crate::rows::RowDigest;
 use crate::verify::compare::difference;
 
@@ -73,32 +71,33 @@ pub(in super::super) fn differences(
     known: &Known,
     digests: &[RowDigest],
 ) -> Vec<String> {
+    let mut wrong = strangers(tables, known);
+    for (collection, digest) in known.prelude.collections.iter().zip(digests) {
+        let Namespace { database, collection: name } = &collection.namespace;
+        let table = tables.iter().find(|table| table.schema == *database && table.name == *name);
+        let difference = table.and_then(|table| difference(digest, table));
+        wrong.extend(
+            difference
+                .map(|difference| format!("the collection {database}.{name} has {difference}")),
+        );
+    }
+    wrong
+}
+
+/// The same for their names alone.
+pub(super) fn strangers(tables: &[Table], known: &Known) -> Vec<String> {
     let mut wrong = Vec::new();
     let collections = &known.prelude.collections;
-    let expected = |database: &str, name: &str| {
-        tables.iter().find(|table| table.schema == database && table.name == name)
-    };
-    for (collection, digest) in collections.iter().zip(digests) {
-        let (database, name) = (&collection.namespace.database, &collection.namespace.collection);
-        let shown = format!("{database}.{name}");
-        match expected(database, name) {
-            Some(table) => wrong.extend(
-                difference(digest, table)
-                    .map(|difference| format!("the collection {shown} has {difference}")),
-            ),
-            None if is_counted(database, name) => {
-                wrong.push(format!("the manifest does not know the collection {shown}"));
-            }
-            None => {}
+    for Collection { namespace: Namespace { database, collection: name }, .. } in collections {
+        let is_known = tables.iter().any(|t| t.schema == *database && t.name == *name);
+        if !is_known && is_counted(database, name) {
+            wrong.push(format!("the manifest does not know the collection {database}.{name}"));
         }
     }
     for table in tables {
-        let is_it = |collection: &&crate::engine::mongodb::archive::Collection| {
-            let namespace = &collection.namespace;
-            namespace.database == table.schema && namespace.collection == table.name
-        };
-        if !collections.iter().any(|collection| is_it(&collection)) {
-            let (database, name) = (&table.schema, &table.name);
+        let (database, name) = (&table.schema, &table.name);
+        let is_it = |of: &Namespace| of.database == *database && of.collection == *name;
+        if !collections.iter().any(|collection| is_it(&collection.namespace)) {
             wrong.push(format!("the collection {database}.{name} is not in the archive"));
         }
     }
@@ -124,15 +123,7 @@ fn objects(stored: &Stored<'_>, pieces: &[Piece], seen: &[Seen]) -> Result<()> {
         }
     }
     for (object, (crc, bytes)) in stored.objects.iter().zip(sums) {
-        let crc = BASE64_STANDARD.encode(crc.unwrap_or_default().to_be_bytes());
-        if bytes != object.bytes || crc != object.crc64nvme {
-            return Err(broken(format!(
-                "{} has {bytes} bytes with CRC64-NVME {crc}, not {} with {}",
-                uri(&stored.backup.location(object)),
-                object.bytes,
-                object.crc64nvme
-            )));
-        }
+        stored.compare(object, bytes, crc.unwrap_or_default())?;
     }
     Ok(())
 }

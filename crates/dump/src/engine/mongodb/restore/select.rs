@@ -34,6 +34,8 @@ pub(super) struct Chosen {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Choice {
     pub(super) chosen: Vec<Chosen>,
+    /// Users and roles are in the archive, and left out.
+    pub(super) has_accounts: bool,
     /// Sentences.
     pub(super) remarks: Vec<String>,
 }
@@ -81,7 +83,6 @@ pub(super) fn choose(
     let database = &backup.manifest.database;
     let commands = backup.manifest.restore.join("; ");
     let mut choice = Choice::default();
-    let mut accounts = false;
     for (number, collection) in prelude.collections.iter().enumerate() {
         let of = &collection.namespace;
         if of.database.is_empty() && of.collection == OPLOG {
@@ -91,7 +92,7 @@ pub(super) fn choose(
             ));
         }
         if is_accounts(collection) {
-            accounts = true;
+            choice.has_accounts = true;
         } else if of.database == *database {
             choice.chosen.push(chosen(number, collection)?);
         } else {
@@ -101,7 +102,7 @@ pub(super) fn choose(
             ));
         }
     }
-    if accounts {
+    if choice.has_accounts {
         choice.remarks.push(format!(
             "users and roles of the backup are left out; mongorestore restores them: {commands}"
         ));
@@ -129,7 +130,8 @@ fn is_accounts(collection: &Collection) -> bool {
 
 /// Leaves what the patterns fit. Each has to fit something.
 fn narrow(choice: &mut Choice, options: &RestoreOptions, database: &str) -> Result<()> {
-    let patterns = options.tables.iter().map(compiled).collect::<Result<Vec<_>>>()?;
+    let patterns = options.collection_patterns()?;
+    let patterns = patterns.iter().map(compiled).collect::<Result<Vec<_>>>()?;
     for (pattern, regex) in &patterns {
         if !choice.chosen.iter().any(|chosen| regex.is_match(&chosen.name)) {
             return Err(wrong(
@@ -157,16 +159,12 @@ fn narrow(choice: &mut Choice, options: &RestoreOptions, database: &str) -> Resu
     Ok(())
 }
 
-/// The pattern as one of collections, whose names may have dots and letters of both cases.
 fn compiled(pattern: &Pattern) -> Result<(String, Regex)> {
     let text = pattern.to_string();
-    let unusable = |why: String| {
-        let what = format!("the pattern {text:?} {why}");
-        wrong(what, "Write names that have special characters in double quotes")
-    };
-    let pattern = Pattern::collection(&text).map_err(unusable)?;
     let regex = Regex::new(pattern.name_regex());
-    let regex = regex.map_err(|error| unusable(format!("cannot be used: {error}")))?;
+    let regex = regex.map_err(|error| {
+        wrong(format!("the pattern {text:?} cannot be used: {error}"), "Use a shorter one")
+    })?;
     Ok((text, regex))
 }
 

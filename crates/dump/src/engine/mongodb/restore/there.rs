@@ -1,18 +1,17 @@
 //! What the database that is restored into is like, and what follows for the restore.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use autodump_core::restore::RestoreOptions;
 use autodump_core::{Error, ErrorClass, Result};
 use bson::{Bson, RawDocumentBuf, doc};
-use futures_util::StreamExt as _;
 use mongodb::error::Error as DriverError;
 
+use super::definition::Definition;
 use super::select::{Choice, Chosen};
-use super::trouble::of_restore;
+use super::trouble::{confirmed, explained, of_restore};
 use crate::engine::mongodb::connection::{Connection, command};
-use crate::engine::mongodb::inventory::documents;
-use crate::engine::mongodb::raw::Elements;
+use crate::engine::mongodb::inventory::definitions;
 use crate::restore::names::few;
 use crate::restore::state::Before;
 
@@ -25,6 +24,17 @@ pub(super) struct There {
     pub(super) dropped: Vec<String>,
     /// The names of what is made or filled, for whoever has to tidy up.
     pub(super) things: Vec<String>,
+    /// Of collections that were there and are filled, why they may lose documents by themselves.
+    losing: BTreeMap<String, &'static str>,
+}
+
+impl There {
+    /// Why a collection may have fewer documents than were inserted, if nobody deletes some.
+    pub(super) fn loses(&self, chosen: &Chosen) -> Option<&'static str> {
+        // What lets documents expire in a collection that is made is set when they were counted.
+        let capped = || chosen.definition.loses().filter(|_| chosen.definition.is_capped());
+        self.losing.get(&chosen.name).copied().or_else(capped)
+    }
 }
 
 /// Looks at the database; an error if it is in the way of what was chosen.
@@ -38,8 +48,10 @@ pub(super) async fn look(
     let names = names(connection, database).await?;
     let is_there = |chosen: &&Chosen| names.contains(&chosen.name);
     let there: Vec<_> = choice.chosen.iter().filter(is_there).map(|c| c.name.clone()).collect();
+    let mut losing = BTreeMap::new();
     let before = if options.data_only {
         check_collections(connection, database, &names, choice, options).await?;
+        losing = self::losing(connection, database, choice).await?;
         Before::Tables { may_have_rows: options.allow_non_empty }
     } else if names.is_empty() {
         Before::Empty
@@ -62,29 +74,28 @@ pub(super) async fn look(
         _ => choice.chosen.iter().map(full).collect(),
     };
     let dropped = if before == Before::Cleaned { there } else { Vec::new() };
-    Ok(There { server_version, before, dropped, things })
+    Ok(There { server_version, before, dropped, things, losing })
+}
+
+/// Which of the collections that are there lose documents by themselves, and why.
+async fn losing(
+    connection: &Connection,
+    database: &str,
+    choice: &Choice,
+) -> Result<BTreeMap<String, &'static str>> {
+    let is_filled = |name: &str| choice.with_documents().any(|chosen| chosen.name == name);
+    let mut losing = BTreeMap::new();
+    for collection in definitions(connection, database, is_filled).await.map_err(of_restore)? {
+        let why = Definition::of(&collection)?.loses();
+        losing.extend(why.map(|why| (collection.namespace.collection, why)));
+    }
+    Ok(losing)
 }
 
 /// The collections and views of a database, without the server's own.
-pub(super) async fn names(connection: &Connection, database: &str) -> Result<BTreeSet<String>> {
-    let command = command(|writer| {
-        writer.int32("listCollections", 1).truth("nameOnly", true).document("cursor", |c| c)
-    })?;
-    let names = async {
-        let mut cursor = connection.cursor(database, command, None).await?;
-        let mut names = BTreeSet::new();
-        while let Some(batch) = cursor.next().await {
-            for document in documents(&batch?)? {
-                let fields = document.and_then(Elements::of).map_err(DriverError::custom)?;
-                let name = fields.flatten().find(|field| field.name == "name");
-                names.extend(name.and_then(|name| name.text().map(str::to_owned)));
-            }
-        }
-        Ok(names)
-    };
-    let names: Result<BTreeSet<String>, DriverError> = names.await;
-    let doing = format!("the collections of {database} cannot be listed");
-    let mut names = names.map_err(|error| of_restore(connection.explain(&error, &doing)))?;
+async fn names(connection: &Connection, database: &str) -> Result<BTreeSet<String>> {
+    let names = crate::engine::mongodb::names::names(connection, database).await;
+    let mut names = names.map_err(of_restore)?;
     names.retain(|name| !name.starts_with("system.") || name == "system.js");
     Ok(names)
 }
@@ -99,7 +110,7 @@ pub(super) async fn count(connection: &Connection, database: &str, name: &str) -
     })?;
     let reply = connection.run(database, command).await.map_err(|error| {
         let doing = format!("the documents of {database}.{name} cannot be counted");
-        of_restore(connection.explain(&error, &doing))
+        explained(connection, &error, &doing)
     })?;
     let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
     let counted = batch.map(|batch| batch.first().and_then(Bson::as_document));
@@ -166,14 +177,15 @@ async fn check_collections(
 
 /// Drops a collection or a view; one that is not there is no error.
 pub(super) async fn drop_one(connection: &Connection, database: &str, name: &str) -> Result<()> {
-    let command = command(|writer| writer.text("drop", name))?;
+    let command = command(|writer| {
+        let writer = writer.text("drop", name);
+        writer.document("writeConcern", |concern| concern.text("w", "majority"))
+    })?;
+    let doing = format!("{database}.{name} cannot be dropped");
     match connection.run(database, command).await {
-        Ok(_) => Ok(()),
+        Ok(reply) => confirmed(&reply, &doing),
         Err(error) if code(&error) == Some(26) => Ok(()),
-        Err(error) => {
-            let doing = format!("{database}.{name} cannot be dropped");
-            Err(of_restore(connection.explain(&error, &doing)))
-        }
+        Err(error) => Err(explained(connection, &error, &doing)),
     }
 }
 

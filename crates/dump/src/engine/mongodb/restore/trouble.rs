@@ -1,9 +1,12 @@
 //! What the server's refusals mean for a restore.
 
-use autodump_core::{Error, ErrorClass};
+use autodump_core::{Error, ErrorClass, Result};
 use bson::Document;
+use mongodb::error::{Error as DriverError, ErrorKind};
 
 use super::there::number;
+use crate::engine::mongodb::connection::Connection;
+use crate::engine::mongodb::trouble::is_gone;
 
 /// Two documents have the same key in a unique index.
 const DUPLICATE: i64 = 11_000;
@@ -12,6 +15,12 @@ const TOO_LONG: [i64; 2] = [10_334, 17_420];
 
 const RIGHTS: &str = "Grant the secret's user the roles readWrite and dbAdmin in the database that \
                       is restored into";
+
+/// The error for what was not possible, with a hint that fits a restore. What documents hold, which
+/// servers show, is not in it.
+pub(super) fn explained(connection: &Connection, error: &DriverError, doing: &str) -> Error {
+    of_restore(connection.explain(&bare_error(error), doing))
+}
 
 /// The error with a hint that fits a restore.
 pub(super) fn of_restore(error: Error) -> Error {
@@ -27,18 +36,32 @@ pub(super) struct Refusal {
     code: i64,
     /// Without values of documents.
     message: String,
+    /// The number of the document in its command; none where all of them are meant.
+    pub(super) index: Option<usize>,
+    /// The key that is there already is that of `_id`, where the server tells.
+    of_id: Option<bool>,
 }
 
 impl Refusal {
     /// The document was there already, by its `_id`.
     pub(super) fn is_there_already(&self) -> bool {
-        let names = [" _id_", "$_id_", "'_id_'"];
-        self.code == DUPLICATE && names.iter().any(|name| self.message.ends_with(name))
+        let by_text = || [" _id_", "$_id_", "'_id_'"].iter().any(|n| self.message.ends_with(n));
+        self.code == DUPLICATE && self.of_id.unwrap_or_else(by_text)
+    }
+
+    /// The server went away before a majority had the documents.
+    pub(super) fn is_passing(&self) -> bool {
+        is_gone(self.code)
     }
 
     /// The error for documents of `collection`.
     pub(super) fn error(&self, collection: &str) -> Error {
-        let Self { code, message } = self;
+        let Self { code, message, .. } = self;
+        if self.is_passing() {
+            let what = format!("{collection}: documents may be undone: {message} ({code})");
+            let hint = "See that the server's members run; then restore again";
+            return Error::new(ErrorClass::Source, what, hint);
+        }
         let hint = if *code == DUPLICATE {
             "Restore into collections that are empty; if they were, documents changed while they \
              were dumped: make an own index unique after the restore"
@@ -64,13 +87,38 @@ pub(super) fn taken(reply: &Document) -> (u64, Vec<Refusal>) {
     (number(reply, "n").unwrap_or(0), refusals)
 }
 
+/// That what was changed is on a majority of the server's members: where a reply does not say so,
+/// the change may be undone. `doing` is what was not possible then.
+pub(super) fn confirmed(reply: &Document, doing: &str) -> Result<()> {
+    let (_, refusals) = taken(reply);
+    let Some(Refusal { code, message, .. }) = refusals.first() else { return Ok(()) };
+    let class = if is_gone(*code) { ErrorClass::Source } else { ErrorClass::Engine };
+    let what =
+        format!("{doing}: a majority of the server's members has it not: {message} ({code})");
+    Err(Error::new(class, what, "See that the server's members run; then restore again"))
+}
+
 fn refusal(error: &Document) -> Refusal {
     let code = number(error, "code").and_then(|code| i64::try_from(code).ok()).unwrap_or(0);
-    let message = error.get_str("errmsg").unwrap_or("no reason given");
-    // Behind it stands what the documents hold.
+    let message = bare(error.get_str("errmsg").unwrap_or("no reason given")).to_owned();
+    let index = number(error, "index").and_then(|index| usize::try_from(index).ok());
+    let pattern = error.get_document("keyPattern").ok();
+    let of_id = pattern.map(|pattern| pattern.len() == 1 && pattern.contains_key("_id"));
+    Refusal { code, message, index, of_id }
+}
+
+/// A server's text up to where it shows what documents hold.
+fn bare(message: &str) -> &str {
     let end = ["dup key", "{", "\""].iter().filter_map(|before| message.find(before)).min();
-    let message = message[..end.unwrap_or(message.len())].trim_end_matches([' ', ':']).to_owned();
-    Refusal { code, message }
+    message[..end.unwrap_or(message.len())].trim_end_matches([' ', ':'])
+}
+
+fn bare_error(error: &DriverError) -> DriverError {
+    let mut error = error.clone();
+    if let ErrorKind::Command(command) = error.kind.as_mut() {
+        command.message = bare(&command.message).to_owned();
+    }
+    error
 }
 
 #[cfg(test)]
@@ -99,6 +147,45 @@ mod tests {
     }
 
     #[test]
+    fn what_documents_hold_is_cut_from_every_text_of_the_server() {
+        for (message, says) in [
+            (
+                "Can't extract geo keys: { _id: 1, at: { type: \"Point\", who: \"ann\" } }",
+                "Can't extract geo keys",
+            ),
+            (
+                "Index build failed: E11000 dup key: { email: \"ann\" }",
+                "Index build failed: E11000",
+            ),
+            (
+                "not authorized on shop to execute command { insert: \"ann\" }",
+                "not authorized on shop to execute command",
+            ),
+        ] {
+            let reply = doc! { "code": 16_755, "codeName": "Location16755", "errmsg": message };
+            let command = bson::deserialize_from_document(reply).unwrap();
+            let error = bare_error(&DriverError::from(ErrorKind::Command(command)));
+            let ErrorKind::Command(command) = error.kind.as_ref() else { panic!("{error}") };
+            assert_eq!(command.message, says);
+        }
+    }
+
+    #[test]
+    fn a_change_that_a_majority_has_not_is_no_change() {
+        for (code, class) in [(64, ErrorClass::Engine), (189, ErrorClass::Source)] {
+            let concern = doc! { "code": code, "errmsg": "waiting { w: 2 }" };
+            let reply = doc! { "ok": 1, "writeConcernError": concern };
+            let error = confirmed(&reply, "shop.a cannot be made").unwrap_err();
+            assert_eq!(error.class(), class);
+            let says = format!(
+                "shop.a cannot be made: a majority of the server's members has it not: waiting ({code})"
+            );
+            assert_eq!(error.what(), says);
+        }
+        assert!(confirmed(&doc! { "ok": 1 }, "shop.a cannot be made").is_ok());
+    }
+
+    #[test]
     fn only_the_same_document_is_there_already() {
         let refused = |message: &str| refusal(&doc! { "code": 11_000, "errmsg": message });
         for index in [
@@ -111,5 +198,13 @@ mod tests {
             let message = format!("E11000 duplicate key error collection: a.b index: {index}");
             assert!(!refused(&message).is_there_already(), "{index}");
         }
+        // A clustered collection has no index to be named.
+        let keyed = |pattern: Document| {
+            let message = "E11000 duplicate key error collection: a.b dup key: { x: 1 }";
+            refusal(&doc! { "code": 11_000, "errmsg": message, "keyPattern": pattern })
+        };
+        assert!(keyed(doc! { "_id": 1 }).is_there_already());
+        assert!(!keyed(doc! { "x": 1 }).is_there_already());
+        assert!(!keyed(doc! { "_id": 1, "x": 1 }).is_there_already());
     }
 }

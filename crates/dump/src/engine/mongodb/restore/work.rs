@@ -11,22 +11,19 @@ use autodump_core::{Error, ErrorClass, Result};
 
 use super::definition::Definition;
 use super::load::{Goal, Loader, Parts};
-use super::pieces::{Piece, compared};
+use super::pieces::{Piece, compared, strangers};
 use super::select::{Choice, Chosen, check, choose};
-use super::there::{There, code, count, drop_one, look};
-use super::trouble::of_restore;
+use super::there::{There, count, drop_one, look};
 use super::unpack::Order;
-use crate::engine::mongodb::archive::{Collection, Known};
+use crate::engine::mongodb::archive::Known;
 use crate::engine::mongodb::connection::{Connection, Gate};
 use crate::engine::mongodb::stored::Stored;
+use crate::object::broken;
 use crate::restore::names::few;
 use crate::restore::state::{Before, Situation, Words};
 use crate::restore::{Event, Phase, Plan, PlannedTable, RestoreWork, Restored, SharedReader};
-use crate::rows::RowDigest;
 
 const WORDS: Words = Words { thing: "collection", filling: "documents", besides: "" };
-/// `NamespaceExists`.
-const EXISTS: i32 = 48;
 
 /// A restore at work.
 pub(in super::super) struct Work<'a, R, A> {
@@ -38,29 +35,44 @@ pub(in super::super) struct Work<'a, R, A> {
 pub(in super::super) struct Found<'a> {
     stored: Stored<'a>,
     pub(in super::super) known: Known,
-    choice: Choice,
+    pub(super) choice: Choice,
     there: There,
     pub(in super::super) plan: Plan,
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
 }
 
 impl Found<'_> {
-    /// Where documents are: the numbers of their collections in the prelude, and the names.
-    pub(in super::super) fn stored_names(&self) -> Vec<(usize, String)> {
-        let chosen = self.choice.with_documents();
-        chosen.map(|chosen| (chosen.number, chosen.stored.clone())).collect()
+    /// What has documents, each with its number in the prelude.
+    pub(in super::super) fn filled(&self) -> impl Iterator<Item = Target<'_>> {
+        self.choice.with_documents().map(|chosen| Target {
+            number: chosen.number,
+            name: &chosen.name,
+            stored: &chosen.stored,
+            loses: self.there.loses(chosen),
+        })
     }
 
-    /// What is made, by names, each with the names of its indexes.
-    pub(in super::super) fn index_names(&self) -> Vec<(String, Vec<String>)> {
-        let indexes = |chosen: &Chosen| (chosen.name.clone(), chosen.definition.index_names());
-        self.choice.chosen.iter().map(indexes).collect()
+    /// What is made, by names.
+    pub(in super::super) fn definitions(&self) -> impl Iterator<Item = (&str, &Definition)> {
+        self.choice.chosen.iter().map(|chosen| (chosen.name.as_str(), &chosen.definition))
+    }
+
+    /// Users and roles are in the archive, and left out.
+    pub(in super::super) const fn has_accounts(&self) -> bool {
+        self.choice.has_accounts
     }
 }
 
-/// The names of a collection's indexes, without that of `_id`.
-pub(in super::super) fn indexes_of(collection: &Collection) -> Result<Vec<String>> {
-    Ok(Definition::of(collection)?.index_names())
+/// A collection that is filled.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Target<'a> {
+    /// Its number in the prelude.
+    pub(in super::super) number: usize,
+    pub(in super::super) name: &'a str,
+    /// Where its documents are.
+    pub(in super::super) stored: &'a str,
+    /// Why it may have fewer documents than were inserted, by itself.
+    pub(in super::super) loses: Option<&'static str>,
 }
 
 /// What was filled.
@@ -68,6 +80,7 @@ pub(in super::super) fn indexes_of(collection: &Collection) -> Result<Vec<String
 struct Filled {
     rows: u64,
     bytes: u64,
+    warnings: Vec<String>,
 }
 
 impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
@@ -78,7 +91,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
     pub(super) async fn run(&self) -> Result<Restored> {
         let found = self.find().await?;
         self.restore.watcher.note(&Event::Planned(&found.plan));
-        let warnings = found.plan.remarks.clone();
+        let mut warnings = found.plan.remarks.clone();
         for remark in &warnings {
             self.restore.watcher.note(&Event::Warning(remark));
         }
@@ -90,7 +103,8 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
             self.define(&found).await?;
         }
         let tables = if dry_run { 0 } else { found.plan.tables.len() as u64 };
-        let Filled { rows, bytes } = filled;
+        let Filled { rows, bytes, warnings: more } = filled;
+        warnings.extend(more);
         Ok(Restored { plan: found.plan, dry_run, tables, rows, bytes, warnings })
     }
 
@@ -99,8 +113,11 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         let RestoreWork { backup, reader, access, options, .. } = self.restore;
         check(options)?;
         let stored = Stored::of(backup)?;
-        let known = stored.known(*reader).await?;
+        let known = stored.compared(*reader).await?;
         let mut choice = choose(backup, &known.prelude, options)?;
+        if let Some(first) = strangers(&backup.manifest.tables, &known).first() {
+            return Err(broken(format!("the archive of {}: {first}", backup.uri())));
+        }
         let secret = access.secret().await?;
         let database = secret.named_database()?.to_owned();
         let jobs = self.jobs(&mut choice);
@@ -147,8 +164,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
 
     fn phases(&self, there: &There, choice: &Choice) -> Vec<Phase> {
         let options = self.restore.options;
-        let defines =
-            |chosen: &Chosen| chosen.is_view || !chosen.definition.index_names().is_empty();
+        let defines = |chosen: &Chosen| chosen.is_view || chosen.definition.has_more();
         [
             (Phase::Clean, !there.dropped.is_empty()),
             (Phase::PreData, !options.data_only),
@@ -183,7 +199,7 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         tables
     }
 
-    fn reached(&self, found: &Found<'_>, phase: Phase) -> bool {
+    pub(super) fn reached(&self, found: &Found<'_>, phase: Phase) -> bool {
         let is_done = found.plan.phases.contains(&phase);
         if is_done {
             self.restore.watcher.note(&Event::Phase(phase));
@@ -214,21 +230,6 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         Ok(())
     }
 
-    async fn make(&self, found: &Found<'_>, chosen: &Chosen) -> Result<()> {
-        let (database, name) = (&found.plan.database, &chosen.name);
-        let command = chosen.definition.create(name)?;
-        let Err(error) = found.connection.run(database, command).await else { return Ok(()) };
-        if code(&error) == Some(EXISTS) {
-            return Err(Error::new(
-                ErrorClass::Configuration,
-                format!("somebody made {database}.{name} since the database was looked at"),
-                "Restore when nobody else writes there",
-            ));
-        }
-        let doing = format!("{database}.{name} cannot be made");
-        Err(of_restore(found.connection.explain(&error, &doing)))
-    }
-
     /// Loads the documents, and compares what was read and what is there.
     async fn fill(&self, found: &Found<'_>) -> Result<Filled> {
         if !self.reached(found, Phase::Rows) {
@@ -239,11 +240,13 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         let loader = Arc::new(Loader::new(self.parts(found), pieces.clone(), jobs));
         let (seen, bytes) = loader.run(jobs).await?;
         let digests = compared(&found.stored, &found.known, &pieces, &seen)?;
-        let mut rows = 0;
+        let mut filled = Filled { bytes, ..Filled::default() };
         for chosen in found.choice.with_documents() {
-            rows += self.filled(found, chosen, digests[chosen.number]).await?;
+            let rows = digests[chosen.number].rows;
+            filled.warnings.extend(self.filled(found, chosen, rows).await?);
+            filled.rows += rows;
         }
-        Ok(Filled { rows, bytes })
+        Ok(filled)
     }
 
     fn parts(&self, found: &Found<'_>) -> Parts<R, A> {
@@ -267,63 +270,46 @@ impl<'a, R: SharedReader, A: DatabaseAccess + 'static> Work<'a, R, A> {
         }
     }
 
-    /// Counts the documents of a collection that was filled.
-    async fn filled(&self, found: &Found<'_>, chosen: &Chosen, digest: RowDigest) -> Result<u64> {
-        let (database, name) = (&found.plan.database, &chosen.name);
-        let there = count(&found.connection, database, &chosen.stored).await?;
+    /// Counts the documents of a collection that was filled. Where they may get fewer by themselves,
+    /// that is a warning.
+    async fn filled(
+        &self,
+        found: &Found<'_>,
+        chosen: &Chosen,
+        rows: u64,
+    ) -> Result<Option<String>> {
+        let (schema, name) = (found.plan.database.as_str(), &chosen.name);
+        let there = count(&found.connection, schema, &chosen.stored).await?;
         let is_alone = found.there.before != Before::Tables { may_have_rows: true };
-        if is_alone && there != digest.rows {
-            return Err(Error::new(
-                ErrorClass::Engine,
-                format!(
-                    "{database}.{name} has {there} documents, and {} were inserted",
-                    digest.rows
-                ),
-                "Restore when nobody else writes there; see the server's log",
-            ));
-        }
-        let (schema, rows) = (database.as_str(), digest.rows);
-        self.restore.watcher.note(&Event::Table { schema, name, rows });
-        Ok(rows)
-    }
-
-    /// Makes indexes, then views.
-    async fn define(&self, found: &Found<'_>) -> Result<()> {
-        if !self.reached(found, Phase::PostData) {
-            return Ok(());
-        }
-        let database = &found.plan.database;
-        for chosen in found.choice.with_documents() {
-            let Some(command) = chosen.definition.create_indexes(&chosen.name)? else { continue };
-            if let Err(error) = found.connection.run(database, command).await {
-                let names = few(&chosen.definition.index_names());
-                let doing =
-                    format!("the indexes of {database}.{} cannot be made ({names})", chosen.name);
-                return Err(without_values(&found.connection.explain(&error, &doing)));
+        let mut warning = None;
+        if is_alone && there != rows {
+            let what = format!("{schema}.{name} has {there} documents, and {rows} were inserted");
+            match found.there.loses(chosen).filter(|_| there < rows) {
+                Some(why) => warning = Some(format!("{what}: {why}")),
+                None => {
+                    return Err(Error::new(
+                        ErrorClass::Engine,
+                        what,
+                        "Restore when nobody else writes there; see the server's log",
+                    ));
+                }
             }
         }
-        for view in found.choice.chosen.iter().filter(|chosen| chosen.is_view) {
-            self.make(found, view).await?;
+        if let Some(warning) = &warning {
+            self.restore.watcher.note(&Event::Warning(warning));
         }
-        Ok(())
+        self.restore.watcher.note(&Event::Table { schema, name, rows });
+        Ok(warning)
     }
 
-    /// Everything but indexes and views: for whoever wants to look at the documents before.
+    /// Everything but what comes after the documents: for whoever wants to look at them before.
     pub(in super::super) async fn documents(&self, found: &Found<'_>) -> Result<()> {
         self.begin(found).await?;
         self.fill(found).await.map(drop)
     }
 
-    /// Indexes and views.
+    /// What comes after the documents: indexes, some options, and views.
     pub(in super::super) async fn definitions(&self, found: &Found<'_>) -> Result<()> {
         self.define(found).await
     }
-}
-
-/// The server shows the values of documents that are in the way of an index.
-fn without_values(error: &Error) -> Error {
-    let what = error.what();
-    let end = what.find("dup key").unwrap_or(what.len());
-    let what = what[..end].trim_end_matches([' ', ':']);
-    of_restore(Error::new(error.class(), what, error.hint()))
 }

@@ -6,6 +6,7 @@ use autodump_core::ports::ObjectReader;
 use autodump_core::{ErrorClass, Result};
 
 use crate::engine::mongodb::archive::{Joined, Known};
+use crate::engine::mongodb::restore::definition::Definition;
 use crate::engine::mongodb::restore::pieces::{differences, digests};
 use crate::engine::mongodb::stored::Stored;
 use crate::rows::RowDigest;
@@ -66,6 +67,11 @@ fn compare<R>(files: &Files<'_, R>, known: &Known, pieces: &[ArchivePiece]) -> V
     let digests = digests(known, pieces.iter().flat_map(|piece| &piece.digests));
     for wrong in differences(&files.backup.manifest.tables, known, &digests) {
         found.problem(wrong);
+    }
+    for collection in &known.prelude.collections {
+        if let Err(error) = Definition::of(collection) {
+            found.problem(error.what());
+        }
     }
     for (collection, digest) in known.prelude.collections.iter().zip(&digests) {
         if collection.kind != "view" {

@@ -1,10 +1,11 @@
 //! Whether a backup of MongoDB can be restored.
 //!
 //! - `archive`: each of the archive's pieces is decompressed and read by itself; the checksums that
-//!   the archive has are compared, and each collection's count and hash with the manifest.
+//!   the archive has are compared, and each collection's count and hash with the manifest; each
+//!   definition is read.
 //! - `restore`: then the backup is restored into a new database of a server that is given. Each
-//!   collection's documents are read there, counted and hashed, and every index and view has to
-//!   be there.
+//!   collection's documents are read there, counted and hashed, and every option, index and view has
+//!   to be there and to mean the same.
 //!
 //! No server can be started for it: MongoDB's licence is not ours to accept.
 
@@ -48,6 +49,5 @@ pub(super) async fn verify<R: SharedReader, A: DatabaseAccess + 'static>(
         return Ok(untried(OPLOG));
     }
     let Some(server) = work.server else { return Ok(untried(NO_SERVER)) };
-    let version = Trial::new(ca_bundle, work, server, &digests)?.run(stop).await?;
-    Ok(Tried { restored_into: Some(version), ..Tried::default() })
+    Trial::new(ca_bundle, work, server, &digests)?.run(stop).await
 }

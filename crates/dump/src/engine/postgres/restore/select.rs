@@ -67,7 +67,8 @@ pub(super) fn choose(contents: &Contents, options: &RestoreOptions) -> Result<Ch
     if options.tables.is_empty() && options.schemas.is_empty() {
         return Ok(Chosen::default());
     }
-    let tables = compiled(&options.tables)?;
+    let tables = options.table_patterns()?;
+    let tables = compiled(&tables)?;
     let schemas = compiled(&options.schemas)?;
     must_fit(contents, &tables, &schemas)?;
     let alone = alone(contents);
