@@ -1,7 +1,7 @@
 //! Things that go wrong when a test wants it, and counts of what was seen.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The faults of one server. Clones share them.
@@ -15,9 +15,20 @@ struct State {
     forget_at: AtomicU64,
     delay_ms: AtomicU64,
     refuse: AtomicBool,
+    loss: Mutex<Option<Loss>>,
+    forbidden: Mutex<Option<String>>,
     connections: AtomicU64,
     open_connections: AtomicUsize,
     open_cursors: AtomicUsize,
+}
+
+/// A collection that goes away.
+#[derive(Debug)]
+struct Loss {
+    command: String,
+    /// Commands of that name until then, with the one.
+    left: u64,
+    again: bool,
 }
 
 /// What a `getMore` meets.
@@ -36,6 +47,17 @@ impl Faults {
     /// Forgets the cursor at the `n`-th `getMore` from now: `CursorNotFound`, code 43.
     pub fn forget_at_get_more(&self, n: u64) {
         self.0.forget_at.store(self.get_mores() + n, Ordering::SeqCst);
+    }
+
+    /// Drops the collection of the `n`-th command of this name from now, before it is answered; 1 is
+    /// the next one. With `again` there is then another one of its name, without documents.
+    pub fn lose_collection_at(&self, command: &str, n: u64, again: bool) {
+        *self.loss() = Some(Loss { command: command.to_owned(), left: n, again });
+    }
+
+    /// Answers commands of this name, as it is written, as one that the user may not have.
+    pub fn forbid(&self, command: &str) {
+        *self.0.forbidden.lock().unwrap_or_else(PoisonError::into_inner) = Some(command.to_owned());
     }
 
     /// Waits before each reply.
@@ -83,6 +105,24 @@ impl Faults {
         } else {
             AtGetMore::Nothing
         }
+    }
+
+    /// Counts a command. Whether its collection goes away before it is answered, and if so, whether
+    /// another one takes its place.
+    pub(crate) fn lost_at(&self, command: &str) -> Option<bool> {
+        let mut loss = self.loss();
+        let meant = loss.as_mut().filter(|loss| loss.command == command)?;
+        meant.left = meant.left.saturating_sub(1);
+        if meant.left > 0 { None } else { loss.take().map(|loss| loss.again) }
+    }
+
+    pub(crate) fn forbids(&self, command: &str) -> bool {
+        let forbidden = self.0.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+        forbidden.as_deref() == Some(command)
+    }
+
+    fn loss(&self) -> MutexGuard<'_, Option<Loss>> {
+        self.0.loss.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn delayed(&self) -> Duration {

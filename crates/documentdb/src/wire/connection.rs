@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
+use bson::rawdoc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backend::Backend;
@@ -35,6 +36,9 @@ pub(crate) async fn serve<B: Backend>(
                 AtGetMore::Nothing => {}
             }
         }
+        if let Some(again) = service.faults.lost_at(&request.name) {
+            lose(&service.backend, &mut session, &request, again).await?;
+        }
         let reply = answer(&service, &mut session, &mut login, &request).await;
         let delay = service.faults.delayed();
         if !delay.is_zero() {
@@ -51,12 +55,34 @@ fn is_get_more(request: &Request) -> bool {
     request.name == "getMore"
 }
 
+/// Drops the collection of a request, and makes another one if it is to be there `again`.
+async fn lose<B: Backend>(
+    backend: &B,
+    session: &mut B::Session,
+    request: &Request,
+    again: bool,
+) -> Result<()> {
+    let name = request.subject().or_else(|| request.body.get_str("collection").ok());
+    let name = name.context("a command without a collection")?;
+    let made = again.then(|| rawdoc! { "create": name });
+    for command in [Some(rawdoc! { "drop": name }), made].into_iter().flatten() {
+        let command = Request::of(&request.database, command)?;
+        let done = backend.run(session, &command).await;
+        done.map_err(|failure| anyhow!("{name} cannot be lost: {failure:?}"))?;
+    }
+    Ok(())
+}
+
 async fn answer<B: Backend>(
     service: &Service<B>,
     session: &mut B::Session,
     login: &mut Login,
     request: &Request,
 ) -> Reply {
+    if service.faults.forbids(&request.name) {
+        let message = format!("not authorized to execute command {}", request.name);
+        return Failure::new(13, "Unauthorized", message).into();
+    }
     let user = login.user.clone();
     let answer = service.users.answer(login, request);
     let common = || common::answer(&service.identity, user.as_deref(), request);
