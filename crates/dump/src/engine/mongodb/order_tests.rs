@@ -99,7 +99,7 @@ fn documents_are_asked_for_in_an_order_unless_they_have_one() {
     ] {
         let work = Work::new(stored.clone(), 10, sorting);
         let command = Order::new(Range::default(), sorting).command(&work).unwrap();
-        let sort = command.get_document("sort").ok().map(|sort| sort.to_owned());
+        let sort = command.get_document("sort").ok().map(ToOwned::to_owned);
         assert_eq!(sort, sorted.then(|| bson::rawdoc! {"_id": 1}), "{sorting:?}");
     }
 }
