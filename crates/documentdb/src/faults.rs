@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The faults of one server. Clones share them.
@@ -16,6 +16,8 @@ struct State {
     forget_at: AtomicU64,
     delay_ms: AtomicU64,
     refuse: AtomicBool,
+    loss: Mutex<Option<Loss>>,
+    forbidden: Mutex<Option<String>>,
     connections: AtomicU64,
     open_connections: AtomicUsize,
     open_cursors: AtomicUsize,
@@ -31,6 +33,15 @@ pub enum AtReply {
     Doubt(i32),
     /// The command is not done, and the reply says that it is.
     Skip,
+}
+
+/// A collection that goes away.
+#[derive(Debug)]
+struct Loss {
+    command: String,
+    /// Commands of that name until then, with the one.
+    left: u64,
+    again: bool,
 }
 
 /// What a `getMore` meets.
@@ -56,13 +67,24 @@ impl Faults {
         self.at_replies().insert(command.to_owned(), what);
     }
 
-    fn at_replies(&self) -> std::sync::MutexGuard<'_, HashMap<String, AtReply>> {
+    fn at_replies(&self) -> MutexGuard<'_, HashMap<String, AtReply>> {
         self.0.at_replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What happens to the reply to this command.
     pub(crate) fn at_reply(&self, command: &str) -> Option<AtReply> {
         self.at_replies().remove(command)
+    }
+
+    /// Drops the collection of the `n`-th command of this name from now, before it is answered; 1 is
+    /// the next one. With `again` there is then another one of its name, without documents.
+    pub fn lose_collection_at(&self, command: &str, n: u64, again: bool) {
+        *self.loss() = Some(Loss { command: command.to_owned(), left: n, again });
+    }
+
+    /// Answers commands of this name, as it is written, as one that the user may not have.
+    pub fn forbid(&self, command: &str) {
+        *self.0.forbidden.lock().unwrap_or_else(PoisonError::into_inner) = Some(command.to_owned());
     }
 
     /// Waits before each reply.
@@ -110,6 +132,24 @@ impl Faults {
         } else {
             AtGetMore::Nothing
         }
+    }
+
+    /// Counts a command. Whether its collection goes away before it is answered, and if so, whether
+    /// another one takes its place.
+    pub(crate) fn lost_at(&self, command: &str) -> Option<bool> {
+        let mut loss = self.loss();
+        let meant = loss.as_mut().filter(|loss| loss.command == command)?;
+        meant.left = meant.left.saturating_sub(1);
+        if meant.left > 0 { None } else { loss.take().map(|loss| loss.again) }
+    }
+
+    pub(crate) fn forbids(&self, command: &str) -> bool {
+        let forbidden = self.0.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+        forbidden.as_deref() == Some(command)
+    }
+
+    fn loss(&self) -> MutexGuard<'_, Option<Loss>> {
+        self.0.loss.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn delayed(&self) -> Duration {

@@ -107,6 +107,7 @@ fn run(arguments: Arguments) -> Result<()> {
         set_name: arguments.set_name,
         tls: arguments.ca_file.is_some(),
         users: arguments.user,
+        ..Settings::default()
     };
     let server = if arguments.stub {
         Server::stub(arguments.generated.content()?, &settings)?

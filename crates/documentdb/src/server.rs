@@ -29,6 +29,8 @@ pub struct Settings {
     pub port: u16,
     /// The replica set that it says to be the only member of.
     pub set_name: Option<String>,
+    /// Whether it says to be a router to shards, as `mongos` is. Then it is of no replica set.
+    pub router: bool,
     /// Whether it speaks TLS, and nothing else.
     pub tls: bool,
     /// Its users. Without one, everybody may do everything.
@@ -83,6 +85,7 @@ impl Server {
         let identity = Identity {
             address: address.to_string(),
             set_name: settings.set_name.clone(),
+            router: settings.router,
             version: backend.version(),
             closed: users.required(),
             shows_users: backend.shows_users(),

@@ -13,6 +13,8 @@ pub(crate) struct Identity {
     pub(crate) address: String,
     /// The replica set that it says to be the only member of.
     pub(crate) set_name: Option<String>,
+    /// Whether it says to be a router to shards.
+    pub(crate) router: bool,
     pub(crate) version: Version,
     /// Whether clients have to authenticate.
     pub(crate) closed: bool,
@@ -58,6 +60,9 @@ fn hello(identity: &Identity, request: &Request) -> RawDocumentBuf {
     let first =
         if request.name == "hello" { cstr!("isWritablePrimary") } else { cstr!("ismaster") };
     reply.append(first, true);
+    if identity.router {
+        reply.append(cstr!("msg"), "isdbgrid");
+    }
     if let Some(set) = &identity.set_name {
         let mut hosts = RawArrayBuf::new();
         hosts.push(identity.address.as_str());

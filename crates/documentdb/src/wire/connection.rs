@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use bson::{RawDocumentBuf, cstr, rawdoc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -35,6 +35,9 @@ pub(crate) async fn serve<B: Backend>(
                 AtGetMore::Forget => service.backend.forget(request.body.get_i64(&request.name)?),
                 AtGetMore::Nothing => {}
             }
+        }
+        if let Some(again) = service.faults.lost_at(&request.name) {
+            lose(&service.backend, &mut session, &request, again).await?;
         }
         let fault = service.faults.at_reply(&request.name);
         let mut reply = match fault {
@@ -69,12 +72,34 @@ fn is_get_more(request: &Request) -> bool {
     request.name == "getMore"
 }
 
+/// Drops the collection of a request, and makes another one if it is to be there `again`.
+async fn lose<B: Backend>(
+    backend: &B,
+    session: &mut B::Session,
+    request: &Request,
+    again: bool,
+) -> Result<()> {
+    let name = request.subject().or_else(|| request.body.get_str("collection").ok());
+    let name = name.context("a command without a collection")?;
+    let made = again.then(|| rawdoc! { "create": name });
+    for command in [Some(rawdoc! { "drop": name }), made].into_iter().flatten() {
+        let command = Request::of(&request.database, command)?;
+        let done = backend.run(session, &command).await;
+        done.map_err(|failure| anyhow!("{name} cannot be lost: {failure:?}"))?;
+    }
+    Ok(())
+}
+
 async fn answer<B: Backend>(
     service: &Service<B>,
     session: &mut B::Session,
     login: &mut Login,
     request: &Request,
 ) -> Reply {
+    if service.faults.forbids(&request.name) {
+        let message = format!("not authorized to execute command {}", request.name);
+        return Failure::new(13, "Unauthorized", message).into();
+    }
     let user = login.user.clone();
     let answer = service.users.answer(login, request);
     let common = || common::answer(&service.identity, user.as_deref(), request);

@@ -33,6 +33,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A command that nobody sent.
+    pub(crate) fn of(database: &str, command: RawDocumentBuf) -> Result<Self> {
+        request(0, OP_MSG, command, Some(database.to_owned()))
+    }
+
     /// The documents of a sequence, one after another.
     pub(crate) fn sequence(&self, name: &str) -> Option<&[u8]> {
         self.sequences.iter().find(|(found, _)| found == name).map(|(_, bytes)| bytes.as_slice())

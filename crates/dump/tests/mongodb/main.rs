@@ -2,6 +2,7 @@
 //! dumped by our own writer or by `mongodump`, and restored by the stock `mongorestore` alone.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod changing;
 mod client;
 mod client_faults;
 mod client_secrets;
@@ -9,7 +10,9 @@ mod client_support;
 mod client_whole;
 mod content;
 mod faults;
+mod memory;
 mod refusals;
+mod rotated;
 mod shop;
 mod stub;
 #[path = "../support/mod.rs"]

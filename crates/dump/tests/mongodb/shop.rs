@@ -8,6 +8,7 @@ use std::sync::Arc;
 use autodump_core::Result;
 use autodump_core::manifest::Manifest;
 use autodump_core::options::DumpOptions;
+use autodump_core::ports::DatabaseAccess;
 use autodump_core::testing::MemoryStore;
 use autodump_documentdb::{Content, Server, Settings, User, given};
 use autodump_dump::codec::{Decoder, algorithm_of};
@@ -23,7 +24,7 @@ use mongodb::Client;
 use mongodb::options::ClientOptions;
 use serde_json::{Value, json};
 
-use super::support::{Fixed, access_to, job, settings};
+use super::support::{access_to, job, settings};
 
 pub(crate) const USER: &str = "ann";
 /// All that a URI would take for something else.
@@ -54,8 +55,17 @@ pub(crate) async fn open_stub(content: Content) -> Shop {
     Shop::of(Server::stub(content, &settings).unwrap()).await
 }
 
+/// The same behind a router to shards.
+pub(crate) async fn open_routed(content: Content) -> Shop {
+    let settings = Settings { router: true, users: users(), ..Settings::default() };
+    Shop::of(Server::stub(content, &settings).unwrap()).await
+}
+
 fn users() -> Vec<User> {
-    vec![User { name: USER.to_owned(), password: PASSWORD.to_owned() }]
+    // The other one is for secrets that change.
+    [(USER, PASSWORD), ("eve", "another")]
+        .map(|(name, password)| User { name: name.to_owned(), password: password.to_owned() })
+        .into()
 }
 
 fn uri(server: &Server) -> String {
@@ -211,11 +221,21 @@ pub(crate) async fn dump_with(
     store: &impl SharedStore,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Manifest> {
-    let access: Arc<Fixed> = access_to(fields);
-    let database = fields["dbname"].as_str().unwrap_or("shop").to_owned();
-    let job = DumpJob { options, database, ..job() };
+    let database = fields["dbname"].as_str().unwrap_or("shop");
+    dump_by(&access_to(fields), database, options, store, stop).await
+}
+
+/// Dumps a database with what `access` gives.
+pub(crate) async fn dump_by<A: DatabaseAccess + 'static>(
+    access: &Arc<A>,
+    database: &str,
+    options: DumpOptions,
+    store: &impl SharedStore,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Manifest> {
+    let job = DumpJob { options, database: database.to_owned(), ..job() };
     let engine = Mongodb::new(None, "/nowhere/bundle.pem");
-    let done = run(&engine, store, &access, &job, &settings(), stop).await?;
+    let done = run(&engine, store, access, &job, &settings(), stop).await?;
     let [manifest] = done.try_into().unwrap();
     Ok(manifest)
 }
@@ -226,7 +246,7 @@ pub(crate) fn jobs(jobs: u16) -> DumpOptions {
 }
 
 /// The bytes of a backup's objects, one after another.
-fn archive(store: &MemoryStore, manifest: &Manifest) -> Vec<u8> {
+pub(crate) fn archive(store: &MemoryStore, manifest: &Manifest) -> Vec<u8> {
     let content = |object: &autodump_core::manifest::Object| {
         let content = store.object(&object.bucket, &object.key).unwrap().content;
         assert_eq!(content.len() as u64, object.bytes);

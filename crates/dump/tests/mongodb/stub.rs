@@ -64,6 +64,22 @@ async fn capped_collations_and_time_series_are_read_and_declared() {
     );
 }
 
+/// The role `read` alone does not give it everywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_tell_its_size_is_read_by_ranges() {
+    let content = Content::new().generated("shop", "large", (Shape::Kilobyte, Ids::Int, 20_000));
+    let content = content.unwrap().generated("shop", "empty", (Shape::Small, Ids::Int, 0));
+    let shop = open_stub(content.unwrap()).await;
+    shop.server.faults().forbid("collStats");
+    // Only ranges are gone on with in the middle.
+    shop.server.faults().drop_at_get_more(30);
+    let store = MemoryStore::default();
+    let manifest = shop.dump(jobs(3), &store).await.unwrap();
+    assert!(shop.server.faults().get_mores() > 30);
+    assert_eq!((manifest.method.jobs, manifest.method.reason), (3, None));
+    dumped(&shop, &["large"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_of_a_replica_set_is_read_by_ranges_of_object_ids() {
     let large = (Shape::Kilobyte, Ids::ObjectId, 60_000);

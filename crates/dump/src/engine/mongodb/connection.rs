@@ -22,7 +22,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::Mutex;
 
 use super::raw::Writer;
-use super::trouble::explain;
+use super::trouble::{explain, is_refusal};
 use crate::memory_file::MemoryFile;
 
 /// How long a server that fits is waited for, at each request.
@@ -119,6 +119,17 @@ impl Connection {
                 "Only MongoDB and what speaks its protocol can be dumped",
             )
         })
+    }
+
+    /// Whether it leads to shards by way of a router (`mongos`).
+    pub(super) async fn is_routed(&self) -> Result<bool> {
+        // Older servers do not know its newer name, `hello`.
+        let reply = self.run("admin", command(|writer| writer.int32("isMaster", 1))?).await;
+        match reply {
+            Ok(reply) => Ok(reply.get_str("msg").is_ok_and(|says| says == "isdbgrid")),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(self.explain(&error, "the server cannot be asked what it is")),
+        }
     }
 
     /// The error for what was not possible.

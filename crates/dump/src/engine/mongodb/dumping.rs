@@ -11,12 +11,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::archive::{Namespace, Prelude};
+use super::batches::Memory;
 use super::connection::{Connection, Gate};
 use super::inventory::{Found, collections};
 use super::plan::{Plan, plan};
 use super::queue::Queue;
 use super::reader::{Reader, Readers, Work};
 use super::restore_commands::{Archive, commands};
+use super::unchanged;
 use super::writing::{Target, Writing};
 use super::{compression, file};
 use crate::assembly::Staged;
@@ -38,6 +40,8 @@ const PER_JOB: u64 = 2 << 20;
 const BATCHES: (u64, u64) = (4 << 20, 1 << 20);
 /// What all batches together may have, where the least is not more.
 const ALL_BATCHES: u64 = 64 << 20;
+/// Documents of a batch where nobody knows how long they are.
+const UNSIZED: u32 = 100;
 /// How many collections that are read whole, though they are large, are named as a reason.
 const NAMED: usize = 3;
 
@@ -54,6 +58,8 @@ struct Planned {
     /// By the same numbers.
     plans: Vec<Plan>,
     jobs: u16,
+    /// By way of a router, to shards.
+    routed: bool,
 }
 
 impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
@@ -86,6 +92,7 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
         writing.open(&prelude, views.map(|(number, _)| number), &mut sending).await?;
         let readers = Arc::new(self.readers(gate, &planned, &writing));
         sending.during(read(&readers, &connection, planned.jobs)).await??;
+        unchanged::check(&readers.gate, &self.order.database, &planned.found).await?;
         let objects = writing.finish(&mut sending).await?;
         Ok(self.described(planned, &readers.work, objects))
     }
@@ -93,28 +100,32 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
     async fn planned(&self, connection: &Connection) -> Result<Planned> {
         let server_version = connection.server_version().await?;
         let options = &self.order.options;
-        let wanted = options.jobs.unwrap_or(1);
+        let wanted = options.jobs.unwrap_or(1).max(1);
+        let routed = connection.is_routed().await?;
         let found = collections(connection, &self.order.database, &options.selection).await?;
         let mut plans = Vec::new();
         for found in &found {
-            plans.push(plan(connection, found));
+            plans.push(plan(connection, found, wanted));
         }
         let plans: Vec<_> = stream::iter(plans).buffered(OPEN).try_collect().await?;
-        let bytes: u64 = found.iter().map(|found| found.bytes).sum();
-        let jobs = u16::try_from(bytes / PER_JOB + 1).unwrap_or(u16::MAX).min(wanted.max(1));
+        let bytes: u64 = found.iter().map(Found::bytes).sum();
+        let needed = u16::try_from(bytes / PER_JOB + 1).unwrap_or(u16::MAX);
+        let all_sized = found.iter().all(|found| found.size.is_some());
+        let jobs = if all_sized { wanted.min(needed) } else { wanted };
         tracing::info!(
             server_version,
             collections = found.len(),
             bytes,
             jobs,
+            routed,
             compression = %self.compression(),
             "server found"
         );
-        Ok(Planned { server_version, found, plans, jobs })
+        Ok(Planned { server_version, found, plans, jobs, routed })
     }
 
     fn writing(&self, planned: &Planned) -> Writing<S> {
-        let bytes: u64 = planned.found.iter().map(|found| found.bytes).sum();
+        let bytes: u64 = planned.found.iter().map(Found::bytes).sum();
         let compressed = self.compression().algorithm() != Algorithm::None;
         Writing::new(Target {
             uploader: self.uploader,
@@ -144,21 +155,25 @@ impl<A: DatabaseAccess + 'static, S: SharedStore> Dump<'_, A, S> {
         planned: &Planned,
         writing: &Arc<Writing<S>>,
     ) -> Readers<A, S> {
-        let Planned { found, plans, jobs, .. } = planned;
+        let Planned { found, plans, jobs, routed, .. } = planned;
         let numbered = found.iter().zip(plans).enumerate();
         let with_documents = numbered.filter(|(_, (found, _))| !found.is_view());
         let queue = Queue::new(
-            with_documents.map(|(number, (found, plan))| (number, found.bytes, plan.clone())),
+            with_documents.map(|(number, (found, plan))| (number, found.bytes(), plan.clone())),
         );
-        let work = |found: &Found| Work::new(found.definition.stored(), batch(found, *jobs));
+        let work = |(found, plan): (&Found, &Plan)| {
+            let sorting = plan.sorting(found, *routed);
+            Work::new(found.definition.stored(), batch(found, *jobs), sorting)
+        };
         Readers {
             gate,
             queue,
-            work: found.iter().map(work).collect(),
+            work: found.iter().zip(plans).map(work).collect(),
             writing: Arc::clone(writing),
             uploader: Arc::clone(self.uploader),
             compression: self.compression(),
             capacity: self.capacity(*jobs),
+            batches: Memory::new(*jobs),
             places: Semaphore::new(usize::from(*jobs).min(OPEN)),
         }
     }
@@ -241,7 +256,8 @@ fn tool() -> String {
 /// How many documents a batch of a collection has.
 fn batch(found: &Found, jobs: u16) -> u32 {
     let bytes = (ALL_BATCHES / (2 * u64::from(jobs.max(1)))).clamp(BATCHES.1, BATCHES.0);
-    let average = found.bytes.checked_div(found.documents).unwrap_or(0).max(1);
+    let Some(size) = found.size else { return UNSIZED };
+    let average = size.bytes.checked_div(size.documents).unwrap_or(0).max(1);
     u32::try_from(bytes / average).unwrap_or(u32::MAX).clamp(1, 100_000)
 }
 

@@ -8,10 +8,38 @@ fn raw(document: &Document) -> Vec<u8> {
     RawDocumentBuf::try_from(document).unwrap().into_bytes()
 }
 
-#[test]
-fn every_type_is_written_as_the_specification_has_it() {
+/// As [`every_type`] is written.
+const WRITTEN: [&str; 25] = [
+    r#""double":{"$numberDouble":"1.0"}"#,
+    r#""large":{"$numberDouble":"1e300"}"#,
+    r#""none":{"$numberDouble":"NaN"}"#,
+    r#""down":{"$numberDouble":"-Infinity"}"#,
+    r#""text":"a\"\\\n\u0001ü""#,
+    r#""document":{"b":{"$numberInt":"1"},"a":{"$numberInt":"-1"}}"#,
+    r#""array":[{"$numberInt":"1"},"x",null]"#,
+    r#""binary":{"$binary":{"base64":"AQID","subType":"00"}}"#,
+    r#""old":{"$binary":{"base64":"BAU=","subType":"02"}}"#,
+    r#""undefined":{"$undefined":true}"#,
+    r#""id":{"$oid":"070707070707070707070707"}"#,
+    r#""yes":true"#,
+    r#""no":false"#,
+    r#""date":{"$date":{"$numberLong":"-1"}}"#,
+    r#""null":null"#,
+    r#""regex":{"$regularExpression":{"pattern":"^a\"b","options":"im"}}"#,
+    r#""code":{"$code":"f()"}"#,
+    r#""symbol":{"$symbol":"s"}"#,
+    r#""scope":{"$code":"g()","$scope":{"x":{"$numberInt":"1"}}}"#,
+    r#""int":{"$numberInt":"-5"}"#,
+    r#""long":{"$numberLong":"9223372036854775807"}"#,
+    r#""time":{"$timestamp":{"t":9,"i":4}}"#,
+    r#""decimal":{"$numberDecimal":"1.50E+3"}"#,
+    r#""least":{"$minKey":1}"#,
+    r#""most":{"$maxKey":1}"#,
+];
+
+fn every_type() -> Document {
     let id = bson::oid::ObjectId::from_bytes([7; 12]);
-    let all = doc! {
+    doc! {
         "double": 1.0, "large": 1e300, "none": f64::NAN, "down": f64::NEG_INFINITY,
         "text": "a\"\\\n\u{1}ü", "document": {"b": 1, "a": -1}, "array": [1, "x", Bson::Null],
         "binary": Bson::Binary(bson::Binary {
@@ -33,36 +61,13 @@ fn every_type_is_written_as_the_specification_has_it() {
         "int": -5, "long": i64::MAX, "time": Bson::Timestamp(bson::Timestamp { time: 9, increment: 4 }),
         "decimal": "1.50E+3".parse::<Decimal128>().unwrap(),
         "least": Bson::MinKey, "most": Bson::MaxKey,
-    };
-    let written = document(&raw(&all)).unwrap();
-    let expected = [
-        r#""double":{"$numberDouble":"1.0"}"#,
-        r#""large":{"$numberDouble":"1e300"}"#,
-        r#""none":{"$numberDouble":"NaN"}"#,
-        r#""down":{"$numberDouble":"-Infinity"}"#,
-        r#""text":"a\"\\\n\u0001ü""#,
-        r#""document":{"b":{"$numberInt":"1"},"a":{"$numberInt":"-1"}}"#,
-        r#""array":[{"$numberInt":"1"},"x",null]"#,
-        r#""binary":{"$binary":{"base64":"AQID","subType":"00"}}"#,
-        r#""old":{"$binary":{"base64":"BAU=","subType":"02"}}"#,
-        r#""undefined":{"$undefined":true}"#,
-        r#""id":{"$oid":"070707070707070707070707"}"#,
-        r#""yes":true"#,
-        r#""no":false"#,
-        r#""date":{"$date":{"$numberLong":"-1"}}"#,
-        r#""null":null"#,
-        r#""regex":{"$regularExpression":{"pattern":"^a\"b","options":"im"}}"#,
-        r#""code":{"$code":"f()"}"#,
-        r#""symbol":{"$symbol":"s"}"#,
-        r#""scope":{"$code":"g()","$scope":{"x":{"$numberInt":"1"}}}"#,
-        r#""int":{"$numberInt":"-5"}"#,
-        r#""long":{"$numberLong":"9223372036854775807"}"#,
-        r#""time":{"$timestamp":{"t":9,"i":4}}"#,
-        r#""decimal":{"$numberDecimal":"1.50E+3"}"#,
-        r#""least":{"$minKey":1}"#,
-        r#""most":{"$maxKey":1}"#,
-    ];
-    assert_eq!(written, format!("{{{}}}", expected.join(",")));
+    }
+}
+
+#[test]
+fn every_type_is_written_as_the_specification_has_it() {
+    let written = document(&raw(&every_type())).unwrap();
+    assert_eq!(written, format!("{{{}}}", WRITTEN.join(",")));
 }
 
 /// The pointer into a collection is a type that the crate cannot make.

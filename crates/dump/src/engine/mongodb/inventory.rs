@@ -1,11 +1,11 @@
 //! What a server has: its databases, and the collections of one, with their definitions.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use autodump_core::options::Selection;
 use autodump_core::pattern::Pattern;
 use autodump_core::{Error, ErrorClass, Result};
-use bson::{Document, RawDocumentBuf};
+use bson::RawDocumentBuf;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::error::Error as DriverError;
 use mongodb::raw_batch_cursor::RawBatch;
@@ -15,7 +15,7 @@ use super::archive::{Collection, Namespace};
 use super::connection::{Connection, command};
 use super::extjson;
 use super::raw::{Element, Elements, Malformed, Writer};
-use super::trouble::is_refusal;
+use super::size::{Size, size};
 
 /// Databases of the server's own.
 const OWN: [&str; 3] = ["admin", "config", "local"];
@@ -31,10 +31,10 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Found {
     /// Its definition, as it stands in an archive.
     pub(crate) definition: Collection,
-    /// How many documents it has, as the server estimates it; 0 where that is not known.
-    pub(crate) documents: u64,
-    /// How many bytes they have in BSON, as the server estimates it; 0 where that is not known.
-    pub(crate) bytes: u64,
+    /// What tells it from another of its name, where the server says so.
+    pub(super) uuid: Option<String>,
+    /// How large it is, where the server says so.
+    pub(super) size: Option<Size>,
     /// Why it must be read by one cursor, where it must.
     pub(crate) whole: Option<&'static str>,
 }
@@ -43,6 +43,11 @@ impl Found {
     /// A view has no documents of its own.
     pub(crate) fn is_view(&self) -> bool {
         self.definition.kind == "view"
+    }
+
+    /// How many bytes its documents have in BSON; 0 where that is not known.
+    pub(super) fn bytes(&self) -> u64 {
+        self.size.map_or(0, |size| size.bytes)
     }
 }
 
@@ -71,8 +76,9 @@ pub(crate) async fn collections(
     if let Some(series) = without_buckets(&wanted, &names) {
         return Err(unreadable_series(database, series));
     }
-    let found = wanted.into_iter().map(|listed| listed.found(connection, database));
-    stream::iter(found).buffered(AT_ONCE).try_collect().await
+    let found = wanted.into_iter().map(|listed| listed.found(connection, database, &names));
+    let found: Vec<_> = stream::iter(found).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The names of the same, whether their documents can be read or not.
@@ -96,7 +102,7 @@ pub(crate) async fn hidden_series(
 }
 
 /// The definitions of what is `wanted` of a database, as they stand in an archive. None of one that
-/// is not there.
+/// is not there, or not any more.
 pub(crate) async fn definitions(
     connection: &Connection,
     database: &str,
@@ -105,21 +111,30 @@ pub(crate) async fn definitions(
     let mut listed = list(connection, database).await?;
     listed.retain(|listed| wanted(&listed.name));
     let definitions = listed.iter().map(|listed| listed.definition(connection, database));
-    stream::iter(definitions.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+    let definitions = stream::iter(definitions.collect::<Vec<_>>()).buffered(AT_ONCE);
+    definitions.try_filter_map(|definition| std::future::ready(Ok(definition))).try_collect().await
 }
 
-fn without_buckets<'a>(wanted: &'a [Listed], names: &HashSet<String>) -> Option<&'a str> {
+fn without_buckets<'a>(wanted: &'a [Listed], names: &Identities) -> Option<&'a str> {
     let is_hidden =
-        |listed: &&Listed| listed.kind == "timeseries" && !names.contains(&listed.buckets());
+        |listed: &&Listed| listed.kind == "timeseries" && !names.contains_key(&listed.buckets());
     wanted.iter().find(is_hidden).map(|listed| listed.name.as_str())
 }
 
-/// What is chosen of a database, and the names of all that it has.
+/// The UUIDs of collections by their names, where the server tells them.
+type Identities = HashMap<String, Option<String>>;
+
+/// What a database has, by name.
+pub(super) async fn identities(connection: &Connection, database: &str) -> Result<Identities> {
+    Ok(list(connection, database).await?.iter().map(Listed::identity).collect())
+}
+
+/// What is chosen of a database, and what it has at all.
 async fn pick(
     connection: &Connection,
     database: &str,
     selection: &Selection,
-) -> Result<(Vec<Listed>, HashSet<String>)> {
+) -> Result<(Vec<Listed>, Identities)> {
     let listed = list(connection, database).await?;
     if listed.is_empty() {
         return Err(Error::new(
@@ -128,7 +143,7 @@ async fn pick(
             "Check databasename in the secret: letters of another case are another name",
         ));
     }
-    let names: HashSet<_> = listed.iter().map(|listed| listed.name.clone()).collect();
+    let names = listed.iter().map(Listed::identity).collect();
     let own = |name: &str| name.starts_with(SYSTEM) && name != FUNCTIONS;
     let listed: Vec<_> = listed.into_iter().filter(|listed| !own(&listed.name)).collect();
     let chosen = Chosen::of(selection)?;
@@ -247,6 +262,10 @@ impl Listed {
         Ok(())
     }
 
+    fn identity(&self) -> (String, Option<String>) {
+        (self.name.clone(), self.uuid.clone())
+    }
+
     /// Where the documents of a time series are.
     fn buckets(&self) -> String {
         format!("system.buckets.{}", self.name)
@@ -265,24 +284,49 @@ impl Listed {
         }
     }
 
-    async fn definition(&self, connection: &Connection, database: &str) -> Result<Collection> {
-        let indexes = match self.kind.as_str() {
-            "view" => Vec::new(),
-            _ => indexes(connection, database, &self.name).await?,
-        };
-        Ok(Collection {
+    /// The definition; `None` where it was dropped since it was listed.
+    async fn definition(
+        &self,
+        connection: &Connection,
+        database: &str,
+    ) -> Result<Option<Collection>> {
+        let Some(indexes) = self.indexes(connection, database).await? else { return Ok(None) };
+        Ok(Some(Collection {
             namespace: Namespace { database: database.to_owned(), collection: self.name.clone() },
             metadata: self.metadata(indexes),
             kind: self.kind.clone(),
-        })
+        }))
     }
 
-    async fn found(self, connection: &Connection, database: &str) -> Result<Found> {
+    /// What is known of it; `None` where it was dropped since it was listed with these `names`.
+    async fn found(
+        self,
+        connection: &Connection,
+        database: &str,
+        names: &Identities,
+    ) -> Result<Option<Found>> {
+        let is_view = self.kind == "view";
         let definition = self.definition(connection, database).await?;
-        let stored = definition.stored().collection;
-        let (documents, bytes) =
-            if self.kind == "view" { (0, 0) } else { size(connection, database, &stored).await? };
-        Ok(Found { definition, documents, bytes, whole: self.whole() })
+        let Some(definition) = definition else { return Ok(None) };
+        let stored = definition.stored();
+        let uuid = names.get(&stored.collection).cloned().flatten();
+        let size = if is_view { Some(Size::default()) } else { size(connection, &stored).await? };
+        Ok(Some(Found { definition, uuid, size, whole: self.whole() }))
+    }
+
+    /// Its indexes in JSON; `None` where it was dropped since it was listed.
+    async fn indexes(&self, connection: &Connection, of: &str) -> Result<Option<Vec<String>>> {
+        if self.kind == "view" {
+            return Ok(Some(Vec::new()));
+        }
+        let error = match indexes(connection, of, &self.name).await {
+            Err(error) if error.class() == ErrorClass::Source => error,
+            indexes => return indexes.map(Some),
+        };
+        match identities(connection, of).await {
+            Ok(now) if !now.contains_key(&self.name) => Ok(None),
+            _ => Err(error),
+        }
     }
 
     /// The definition as `mongodump` writes it, its fields in the same order.
@@ -319,32 +363,6 @@ async fn indexes(connection: &Connection, database: &str, name: &str) -> Result<
     };
     let indexes: Result<_, _> = listed.iter().map(without_namespace).collect();
     indexes.map_err(|error| malformed(&doing, error))
-}
-
-/// How many documents a collection has, and how many bytes they have. Only a guide: a server
-/// that does not tell is no obstacle.
-async fn size(connection: &Connection, database: &str, name: &str) -> Result<(u64, u64)> {
-    let command = command(|writer| writer.text("collStats", name))?;
-    match connection.run(database, command).await {
-        Ok(reply) => Ok((number(&reply, "count"), number(&reply, "size"))),
-        Err(error) if is_refusal(&error) => {
-            tracing::info!(database, collection = name, %error, "its size is not known");
-            Ok((0, 0))
-        }
-        Err(error) => {
-            let doing = format!("the size of {database}.{name} cannot be asked");
-            Err(connection.explain(&error, &doing))
-        }
-    }
-}
-
-/// A number of whatever type; 0 where it is none.
-fn number(document: &Document, name: &str) -> u64 {
-    let value = document.get(name);
-    let whole = value.and_then(|value| value.as_i64().or(value.as_i32().map(i64::from)));
-    #[allow(clippy::cast_possible_truncation, reason = "it is a guide, and saturates")]
-    let number = whole.or_else(|| Some(value?.as_f64()? as i64));
-    number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
 /// Which collections are chosen.

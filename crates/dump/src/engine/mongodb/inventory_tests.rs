@@ -1,5 +1,4 @@
-use bson::{Bson, RawDocumentBuf, doc};
-use proptest::prelude::*;
+use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::*;
 
@@ -85,24 +84,6 @@ fn patterns_choose_and_one_that_fits_nothing_is_an_error() {
     assert_eq!(error.what(), "no collection of shop fits the pattern \"Orders\"");
 }
 
-proptest! {
-    /// Numbers come in three types.
-    #[test]
-    fn sizes_are_read_in_whatever_type(size in 0..i32::MAX) {
-        for value in [Bson::Int32(size), Bson::Int64(size.into()), Bson::Double(size.into())] {
-            prop_assert_eq!(number(&doc! {"size": value}, "size"), u64::try_from(size).unwrap());
-        }
-    }
-}
-
-#[test]
-fn what_is_no_size_is_none() {
-    let odd = doc! {"a": -1, "b": "x", "c": f64::NAN, "d": -0.5, "e": Bson::Null};
-    for name in ["a", "b", "c", "d", "e", "f"] {
-        assert_eq!(number(&odd, name), 0, "{name}");
-    }
-}
-
 #[test]
 fn a_time_series_without_its_buckets_is_found() {
     let listed = |name: &str, kind: &str| Listed {
@@ -111,8 +92,8 @@ fn a_time_series_without_its_buckets_is_found() {
         ..Listed::default()
     };
     let wanted = [listed("a", "collection"), listed("s", "timeseries"), listed("t", "timeseries")];
-    let mut names = HashSet::from(["system.buckets.s".to_owned()]);
+    let mut names = Identities::from([("system.buckets.s".to_owned(), None)]);
     assert_eq!(without_buckets(&wanted, &names), Some("t"));
-    names.insert("system.buckets.t".to_owned());
+    names.insert("system.buckets.t".to_owned(), None);
     assert_eq!(without_buckets(&wanted, &names), None);
 }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use autodump_core::Result;
 use autodump_core::compression::{Algorithm, Compression};
+use autodump_core::{Error, ErrorClass, Result};
 
 use super::archive::{Namespace, Sum, begin_block, end_block};
 use super::writing::Writing;
@@ -105,6 +105,13 @@ impl<S: SharedStore> Lane<S> {
             self.at.within_block = true;
         }
         self.at.digest.add(document);
+        if document.len() >= TOGETHER {
+            // It is long enough by itself, and too long to be kept twice.
+            self.compress();
+            self.at.sum = self.at.sum.and(Sum::of(document));
+            self.filling.write(document);
+            return Ok(());
+        }
         self.together.extend_from_slice(document);
         if self.together.len() >= TOGETHER {
             self.compress();
@@ -124,8 +131,7 @@ impl<S: SharedStore> Lane<S> {
             return Ok(false);
         }
         self.filling.take_back(self.mark.length)?;
-        self.together.clear();
-        self.documents_from = 0;
+        self.clear();
         self.at = self.mark.at;
         Ok(true)
     }
@@ -161,6 +167,10 @@ impl<S: SharedStore> Lane<S> {
     fn compress(&mut self) {
         self.at.sum = self.at.sum.and(Sum::of(&self.together[self.documents_from..]));
         self.filling.write(&self.together);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.together.clear();
         self.documents_from = 0;
     }
@@ -175,7 +185,11 @@ impl<S: SharedStore> Lane<S> {
         let sum = std::mem::take(&mut self.at.sum);
         match self.filling.take(self.writing.next_size()) {
             Some(piece) => self.writing.append(self.number, piece, sum, sending).await,
-            None => Ok(()),
+            None => Err(Error::new(
+                ErrorClass::Internal,
+                format!("a piece of {} was made without memory for it", self.stored),
+                "Report this: it is a fault of AutoDump",
+            )),
         }
     }
 }

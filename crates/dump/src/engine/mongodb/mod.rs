@@ -22,8 +22,10 @@ pub mod raw;
 mod reader;
 mod restore;
 mod restore_commands;
+mod size;
 mod stored;
 pub(crate) mod trouble;
+mod unchanged;
 mod verify;
 mod writing;
 

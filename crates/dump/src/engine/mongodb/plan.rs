@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use super::archive::Namespace;
 use super::connection::{Connection, command};
 use super::inventory::{Found, documents};
+use super::order::Sorting;
 use super::ranges::{Id, Range, Split, split};
 use super::raw::{Elements, Malformed, Writer};
 use super::trouble::is_refusal;
@@ -21,18 +22,36 @@ const SAMPLED: u64 = 8;
 /// a twentieth or more.
 const SAMPLE_PART: u64 = 25;
 
+/// Ranges for each reader where nobody knows how large a collection is.
+const UNSIZED: u64 = 4;
+
 /// How a collection is read.
 #[derive(Debug, Clone)]
 pub(super) enum Plan {
     /// By one cursor. Why that is, where it is large enough to be cut.
     Whole(Option<String>),
-    /// By several ranges, each in the order of `_id`.
+    /// By several ranges.
     Ranges(Vec<Range>),
 }
 
-/// Plans how to read a collection.
-pub(super) async fn plan(connection: &Connection, found: &Found) -> Result<Plan> {
-    let parts = (found.bytes / RANGE).min(MOST);
+impl Plan {
+    /// In which order the documents are asked for. `routed`: by way of a router, to shards.
+    pub(super) fn sorting(&self, found: &Found, routed: bool) -> Sorting {
+        match self {
+            _ if found.whole.is_some() => Sorting::Own,
+            _ if routed => Sorting::Merged,
+            Self::Whole(_) => Sorting::Mixed,
+            Self::Ranges(_) => Sorting::Uniform,
+        }
+    }
+}
+
+/// Plans how so many readers read a collection.
+pub(super) async fn plan(connection: &Connection, found: &Found, jobs: u16) -> Result<Plan> {
+    let parts = match found.size {
+        Some(size) => (size.bytes / RANGE).min(MOST),
+        None => u64::from(jobs.max(1)) * UNSIZED,
+    };
     if parts < 2 {
         return Ok(Plan::Whole(None));
     }
@@ -43,7 +62,8 @@ pub(super) async fn plan(connection: &Connection, found: &Found) -> Result<Plan>
     let (Some(smallest), Some(largest)) = (of.outermost(1).await?, of.outermost(-1).await?) else {
         return Ok(Plan::Whole(None));
     };
-    let size = (parts * SAMPLED).min(found.documents / SAMPLE_PART);
+    let most = found.size.map_or(u64::MAX, |size| size.documents / SAMPLE_PART);
+    let size = (parts * SAMPLED).min(most);
     let Some(sample) = of.sample(i32::try_from(size).unwrap_or(0)).await? else {
         return Ok(Plan::Whole(Some("the server gives no sample of it".to_owned())));
     };
@@ -97,8 +117,7 @@ impl Asked<'_> {
         match self.ids(command).await? {
             Ok(ids) => Ok(Some(ids)),
             Err(error) if error.class() == ErrorClass::Engine => {
-                let collection = self.shown();
-                tracing::info!(collection, what = error.what(), "no sample; it is read whole");
+                tracing::info!(collection = %self.namespace, what = error.what(), "no sample; it is read whole");
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -107,7 +126,7 @@ impl Asked<'_> {
 
     /// The `_id` of what a command gives. The inner error is the server's refusal.
     async fn ids(&self, command: RawDocumentBuf) -> Result<Result<Vec<Id>>> {
-        let doing = format!("the values of _id in {} cannot be asked", self.shown());
+        let doing = format!("the values of _id in {} cannot be asked", self.namespace);
         let cursor = self.connection.cursor(&self.namespace.database, command, None).await;
         let mut cursor = match cursor {
             Ok(cursor) => cursor,
@@ -131,14 +150,9 @@ impl Asked<'_> {
     fn malformed(&self, error: Malformed) -> Error {
         Error::new(
             ErrorClass::Engine,
-            format!("a document of {} is malformed: {error}", self.shown()),
+            format!("a document of {} is malformed: {error}", self.namespace),
             "Look at the server's log; let it check and repair the collection (validate)",
         )
-    }
-
-    fn shown(&self) -> String {
-        let Namespace { database, collection } = &self.namespace;
-        format!("{database}.{collection}")
     }
 }
 
@@ -158,3 +172,7 @@ fn id_of(document: &[u8]) -> Result<Option<Id>, Malformed> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

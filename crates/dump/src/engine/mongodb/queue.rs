@@ -34,8 +34,6 @@ pub(super) struct Share {
     /// Its number in the archive.
     pub(super) number: usize,
     pub(super) range: Range,
-    /// They are asked for in the order of `_id`.
-    pub(super) ordered: bool,
 }
 
 impl Queue {
@@ -44,12 +42,10 @@ impl Queue {
         let mut collections: Vec<_> = collections.into_iter().collect();
         collections.sort_by_key(|(_, bytes, _)| std::cmp::Reverse(*bytes));
         let entry = |(place, (number, _, plan)): (usize, (usize, u64, Plan))| {
-            let share = |range, ordered| Share { place, number, range, ordered };
+            let share = |range| Share { place, number, range };
             let shares: Vec<_> = match plan {
-                Plan::Whole(_) => vec![share(Range::default(), false)],
-                Plan::Ranges(ranges) => {
-                    ranges.into_iter().map(|range| share(range, true)).collect()
-                }
+                Plan::Whole(_) => vec![share(Range::default())],
+                Plan::Ranges(ranges) => ranges.into_iter().map(share).collect(),
             };
             Entry { shares: shares.into_iter(), hands: 0 }
         };

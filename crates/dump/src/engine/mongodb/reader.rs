@@ -6,16 +6,15 @@ use std::time::Duration;
 use autodump_core::compression::Compression;
 use autodump_core::ports::DatabaseAccess;
 use autodump_core::{Error, ErrorClass, Result};
-use mongodb::error::Error as DriverError;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::sleep;
 
 use super::archive::Namespace;
-use super::batches::Batches;
+use super::batches::{Batches, Interruption, Memory};
 use super::connection::{Connection, Gate};
 use super::inventory::documents;
 use super::lane::Lane;
-use super::order::Order;
+use super::order::{Order, Sorting, Strange};
 use super::queue::{Queue, Share};
 use super::raw::Malformed;
 use super::trouble::{is_absence, is_passing};
@@ -34,14 +33,15 @@ pub(super) struct Work {
     pub(super) stored: Namespace,
     /// Documents of a batch.
     pub(super) batch: u32,
+    pub(super) sorting: Sorting,
     /// One of the places for collections that have begun was taken for it.
     begun: OnceCell<()>,
     digest: Mutex<RowDigest>,
 }
 
 impl Work {
-    pub(super) fn new(stored: Namespace, batch: u32) -> Self {
-        Self { stored, batch, begun: OnceCell::new(), digest: Mutex::default() }
+    pub(super) fn new(stored: Namespace, batch: u32, sorting: Sorting) -> Self {
+        Self { stored, batch, sorting, begun: OnceCell::new(), digest: Mutex::default() }
     }
 
     /// What was read.
@@ -51,10 +51,6 @@ impl Work {
 
     fn add(&self, digest: RowDigest) {
         self.digest.lock().unwrap_or_else(PoisonError::into_inner).merge(digest);
-    }
-
-    fn shown(&self) -> String {
-        format!("{}.{}", self.stored.database, self.stored.collection)
     }
 }
 
@@ -69,6 +65,7 @@ pub(super) struct Readers<A, S: SharedStore> {
     pub(super) compression: Compression,
     /// The most that a piece may have in bytes.
     pub(super) capacity: u64,
+    pub(super) batches: Memory,
     /// How many further collections may begin before one ends.
     pub(super) places: Semaphore,
 }
@@ -145,7 +142,7 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
         let readers = Arc::clone(&self.readers);
         let work = &readers.work[share.number];
         lane.begin(&mut self.sending).await?;
-        let mut order = Order::new(share.range.clone(), share.ordered);
+        let mut order = Order::new(share.range.clone(), work.sorting);
         let mut failures = 0;
         loop {
             let before = lane.documents();
@@ -158,7 +155,7 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
             // A server that is gone was waited for already: once more is enough.
             let counts = if is_absence(&lost) { 2 } else { 1 };
             failures = if goes_on && lane.documents() > before { 1 } else { failures + counts };
-            let doing = format!("{} cannot be read", work.shown());
+            let doing = format!("{} cannot be read", work.stored);
             let error = self.connection.explain(&lost, &doing);
             if failures >= ATTEMPTS || !is_passing(&lost) {
                 return Err(error);
@@ -167,18 +164,27 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
                 if !lane.take_back()? {
                     return Err(no_place(&error));
                 }
-                order = Order::new(share.range.clone(), share.ordered);
+                order = Order::new(share.range.clone(), work.sorting);
             }
             tracing::warn!(
-                collection = work.shown(),
+                collection = %work.stored,
                 what = error.what(),
                 "documents of this collection are asked for again over a new connection"
             );
             self.sending.during(sleep(PAUSE * failures)).await?;
-            let entered = self.sending.during(readers.gate.enter(Some(&self.connection))).await?;
-            // What made it necessary says more than why that was in vain.
-            self.connection = entered.map_err(|_| error)?;
+            self.connect_again(error).await?;
         }
+    }
+
+    /// Takes a new connection. `error` made it necessary.
+    async fn connect_again(&mut self, error: Error) -> Result<()> {
+        let entering = self.readers.gate.enter(Some(&self.connection));
+        self.connection = self.sending.during(entering).await?.map_err(|why| {
+            tracing::warn!(what = why.what(), "the credentials of now cannot be had");
+            // What made it necessary says more.
+            error
+        })?;
+        Ok(())
     }
 
     async fn copy(
@@ -188,14 +194,15 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
         lane: &mut Lane<S>,
     ) -> Result<(), Interruption> {
         let command = order.command(work)?;
-        let mut batches = Batches::begin(&self.connection, &work.stored, command, work.batch);
+        let memory = &self.readers.batches;
+        let mut batches =
+            Batches::begin(&self.connection, &work.stored, command, work.batch, memory);
         let progress = Arc::clone(self.readers.uploader.progress());
-        while let Some(batch) = self.sending.during(batches.next()).await? {
-            let batch = batch?;
+        while let Some(batch) = self.sending.during(batches.next()).await?? {
             let mut bytes = 0;
-            for document in documents(&batch)? {
+            for document in documents(&batch.reply)? {
                 let document = document.map_err(|error| malformed(work, error))?;
-                order.note(document).map_err(|why| strange(work, &why))?;
+                order.note(document).map_err(|why| strange(work, why))?;
                 lane.take(document, &mut self.sending).await?;
                 bytes += document.len() as u64;
             }
@@ -205,41 +212,25 @@ impl<A: DatabaseAccess, S: SharedStore> Reader<A, S> {
     }
 }
 
-/// Why a share was not read to its end.
-enum Interruption {
-    /// The server, or the connection to it.
-    Server(DriverError),
-    /// Anything else: reading again would not help.
-    Here(Error),
-}
-
-impl From<DriverError> for Interruption {
-    fn from(error: DriverError) -> Self {
-        Self::Server(error)
-    }
-}
-
-impl From<Error> for Interruption {
-    fn from(error: Error) -> Self {
-        Self::Here(error)
-    }
-}
-
 fn malformed(work: &Work, error: Malformed) -> Error {
     Error::new(
         ErrorClass::Engine,
-        format!("a document of {} is malformed: {error}", work.shown()),
+        format!("a document of {} is malformed: {error}", work.stored),
         "Let the server check and repair the collection (validate)",
     )
 }
 
 /// The server gave what was not asked for: what it did not give, nobody knows.
-fn strange(work: &Work, why: &str) -> Error {
-    Error::new(
-        ErrorClass::Engine,
-        format!("{} cannot be read by ranges: {why}", work.shown()),
-        "Let mongodump read it: method = client",
-    )
+fn strange(work: &Work, why: Strange) -> Error {
+    let (class, hint) = match why {
+        // Perhaps it was removed and made again in between.
+        Strange::Twice => (ErrorClass::Source, "Start the run again"),
+        Strange::NoId | Strange::Outside => {
+            (ErrorClass::Engine, "Let mongodump read it: method = client")
+        }
+    };
+    let what = format!("{} cannot be read in the order of _id: {why}", work.stored);
+    Error::new(class, what, hint)
 }
 
 /// It was lost in the middle, and cannot be gone on with.

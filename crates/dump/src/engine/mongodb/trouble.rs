@@ -5,16 +5,24 @@ use std::collections::BTreeSet;
 use autodump_core::{Error, ErrorClass};
 use mongodb::error::{CommandError, Error as DriverError, ErrorKind};
 
-/// `Unauthorized`, `AuthenticationFailed`, and Atlas's word for both.
-const REFUSED: [i32; 3] = [13, 18, 8000];
-/// `AuthenticationFailed` alone: the user, not what it may do.
-const AUTHENTICATION: [i32; 2] = [18, 8000];
+/// `Unauthorized`: what the user may do.
+const UNAUTHORIZED: i32 = 13;
+/// `AuthenticationFailed`: the user.
+const AUTHENTICATION: i32 = 18;
 /// The server goes away, or is another one's secondary now; what the driver's specification
-/// calls recovering and not writable, and what a network behind a mongos says.
-const GONE: [i32; 16] =
-    [6, 7, 50, 89, 91, 134, 175, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436];
+/// calls recovering and not writable, and what a router says of its network, and of chunks that
+/// move between shards.
+const GONE: [i32; 19] = [
+    6, 7, 50, 63, 89, 91, 133, 134, 150, 189, 202, 262, 9001, 10107, 11600, 11602, 13388, 13435,
+    13436,
+];
 /// `CursorNotFound`, `CursorKilled`, `Interrupted`.
 const CURSOR: [i32; 3] = [43, 237, 11601];
+/// `CappedPositionLost`, `QueryPlanKilled`: what was read of the collection is no more, or it is
+/// not the same one any more. Only another run helps.
+const REPLACED: [i32; 2] = [136, 175];
+/// `NamespaceNotFound`: it was there when it was listed.
+const MISSING: i32 = 26;
 
 const USER: &str = "Check username and password in the secret, and authSource: the name of the \
                     database in which the user was made";
@@ -32,20 +40,16 @@ const UNREACHABLE: &str = "Check that the server runs, its host and port in the 
 const SETTINGS: &str = "Correct the secret: its uri, or the fields of the same meaning";
 const WELL: &str = "See the server's log for why; start the run again";
 
-/// What texts about a connection say, and what they mean: the first that fits counts.
-const TEXTS: [(&[&str], ErrorClass, &str); 4] = [
+/// What texts about a connection say, and what they mean: the first that fits counts. Any other is
+/// of a server that is not reached.
+const TEXTS: [(&[&str], ErrorClass, &str); 3] = [
     (&["invalid peer certificate", "bad certificate"], ErrorClass::Configuration, CERTIFICATE),
     (
         &["Name or service not known", "No address associated", "no records found", "NXDomain"],
         ErrorClass::Configuration,
         HOST,
     ),
-    (
-        &["received corrupt message", "tls handshake eof", "InvalidContentType"],
-        ErrorClass::Configuration,
-        NO_TLS,
-    ),
-    (&[""], ErrorClass::Source, UNREACHABLE),
+    (&["received corrupt message", "InvalidContentType"], ErrorClass::Configuration, NO_TLS),
 ];
 
 /// The error for what went wrong with the server `at`, which is shown; user and password are not
@@ -63,7 +67,9 @@ pub(super) fn is_passing(error: &DriverError) -> bool {
         | ErrorKind::ServerSelection { .. }
         | ErrorKind::Authentication { .. } => true,
         ErrorKind::Command(error) => {
-            [&GONE[..], &CURSOR, &AUTHENTICATION].iter().any(|codes| codes.contains(&error.code))
+            error.code == AUTHENTICATION
+                || GONE.contains(&error.code)
+                || CURSOR.contains(&error.code)
         }
         _ => false,
     }
@@ -82,7 +88,9 @@ pub(super) fn is_absence(error: &DriverError) -> bool {
 /// Whether the server says that it does not know what was asked, or not so.
 pub(super) fn is_refusal(error: &DriverError) -> bool {
     matches!(error.kind.as_ref(), ErrorKind::Command(error)
-        if !GONE.contains(&error.code) && !AUTHENTICATION.contains(&error.code))
+        if error.code != AUTHENTICATION
+            && !GONE.contains(&error.code)
+            && !REPLACED.contains(&error.code))
 }
 
 fn meaning(error: &DriverError) -> (ErrorClass, String, &'static str) {
@@ -114,9 +122,12 @@ fn of_command(command: &CommandError) -> (ErrorClass, String, &'static str) {
     let CommandError { code, code_name, message, .. } = command;
     let why = format!("{message} ({code_name}, {code})");
     match *code {
-        code if AUTHENTICATION.contains(&code) => (ErrorClass::Credentials, why, USER),
-        code if REFUSED.contains(&code) => (ErrorClass::Credentials, why, RIGHTS),
-        code if GONE.contains(&code) || CURSOR.contains(&code) => (ErrorClass::Source, why, WELL),
+        AUTHENTICATION => (ErrorClass::Credentials, why, USER),
+        UNAUTHORIZED => (ErrorClass::Credentials, why, RIGHTS),
+        MISSING => (ErrorClass::Source, why, WELL),
+        code if [&GONE[..], &CURSOR, &REPLACED].iter().any(|codes| codes.contains(&code)) => {
+            (ErrorClass::Source, why, WELL)
+        }
         _ => {
             (ErrorClass::Engine, why, "Run the same command by hand against this database and see")
         }
@@ -125,8 +136,9 @@ fn of_command(command: &CommandError) -> (ErrorClass, String, &'static str) {
 
 fn of_text(why: String) -> (ErrorClass, String, &'static str) {
     let fits = |(says, _, _): &&(&[&str], ErrorClass, &str)| says.iter().any(|s| why.contains(s));
-    let found = TEXTS.iter().find(fits).map(|(_, class, hint)| (*class, *hint));
-    let (class, hint) = found.unwrap_or((ErrorClass::Source, UNREACHABLE));
+    let found = TEXTS.iter().find(fits);
+    let (class, hint) =
+        found.map_or((ErrorClass::Source, UNREACHABLE), |(_, class, hint)| (*class, *hint));
     (class, why, hint)
 }
 

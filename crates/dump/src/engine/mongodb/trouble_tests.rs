@@ -12,7 +12,15 @@ fn what_the_server_refuses_has_its_class_and_its_own_words() {
     for (code, name, class, passes) in [
         (18, "AuthenticationFailed", ErrorClass::Credentials, true),
         (13, "Unauthorized", ErrorClass::Credentials, false),
+        (26, "NamespaceNotFound", ErrorClass::Source, false),
         (43, "CursorNotFound", ErrorClass::Source, true),
+        (63, "StaleShardVersion", ErrorClass::Source, true),
+        (133, "FailedToSatisfyReadPreference", ErrorClass::Source, true),
+        (136, "CappedPositionLost", ErrorClass::Source, false),
+        (150, "StaleEpoch", ErrorClass::Source, true),
+        (175, "QueryPlanKilled", ErrorClass::Source, false),
+        (8000, "AtlasError", ErrorClass::Engine, false),
+        (13388, "StaleConfig", ErrorClass::Source, true),
         (11600, "InterruptedAtShutdown", ErrorClass::Source, true),
         (13436, "NotPrimaryOrSecondary", ErrorClass::Source, true),
         (2, "BadValue", ErrorClass::Engine, false),
@@ -28,7 +36,9 @@ fn what_the_server_refuses_has_its_class_and_its_own_words() {
     assert!(
         is_refusal(&command(2, "BadValue", "")) && is_refusal(&command(13, "Unauthorized", ""))
     );
-    assert!(!is_refusal(&command(18, "AuthenticationFailed", "")));
+    for code in [18, 136, 175, 13388] {
+        assert!(!is_refusal(&command(code, "", "")), "{code}");
+    }
 }
 
 #[test]
@@ -39,16 +49,17 @@ fn a_lost_connection_is_an_error_of_the_source() {
 }
 
 /// What the driver writes when no server can be used, as version 3.9 has it.
+fn unreachable(cause: &str) -> String {
+    format!(
+        "Server selection timeout: No available servers. Topology: {{ Type: Unknown, Servers: [ {{ \
+         Address: a:1, Type: Unknown, Error: Kind: {cause}, labels: {{}}, source: None, server \
+         response: None }}, {{ Address: b:1, Type: Unknown, Error: Kind: {cause}, labels: \
+         {{\"x\"}}, source: None, server response: None }} ] }}"
+    )
+}
+
 #[test]
 fn of_a_servers_state_only_the_causes_are_told() {
-    let message = |cause: &str| {
-        format!(
-            "Server selection timeout: No available servers. Topology: {{ Type: Unknown, Servers: \
-             [ {{ Address: a:1, Type: Unknown, Error: Kind: {cause}, labels: {{}}, source: None, \
-             server response: None }}, {{ Address: b:1, Type: Unknown, Error: Kind: {cause}, \
-             labels: {{\"x\"}}, source: None, server response: None }} ] }}"
-        )
-    };
     for (cause, told, class, says) in [
         (
             "I/O error: Connection refused (os error 111)",
@@ -74,8 +85,10 @@ fn of_a_servers_state_only_the_causes_are_told() {
             ErrorClass::Configuration,
             "has no TLS",
         ),
+        // As a server ends that goes away, and one that has no TLS.
+        ("I/O error: tls handshake eof", "tls handshake eof", ErrorClass::Source, "TLS"),
     ] {
-        let (found, why, hint) = of_text(causes(&message(cause)));
+        let (found, why, hint) = of_text(causes(&unreachable(cause)));
         assert_eq!((found, why.as_str()), (class, told));
         assert!(hint.contains(says), "{hint}");
     }

@@ -9,6 +9,8 @@
 mod joined;
 mod read;
 
+use std::fmt;
+
 use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
 
 pub use self::joined::Joined;
@@ -33,6 +35,13 @@ pub struct Namespace {
     pub database: String,
     /// The collection, without the database.
     pub collection: String,
+}
+
+/// As people write it: `database.collection`.
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.collection)
+    }
 }
 
 /// A collection or a view, as the prelude names it.

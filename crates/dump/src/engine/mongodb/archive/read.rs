@@ -384,8 +384,7 @@ impl<V: Visitor> Scanner<V> {
     }
 
     fn shown(&self, number: usize) -> String {
-        let Namespace { database, collection } = &self.prelude.collections[number].namespace;
-        format!("{database}.{collection}")
+        self.prelude.collections[number].namespace.to_string()
     }
 
     fn damage(&self, what: impl Into<String>) -> Damage {
