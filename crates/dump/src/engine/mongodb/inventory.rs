@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 
 use autodump_core::options::Selection;
-use autodump_core::pattern::Pattern;
 use autodump_core::{Error, ErrorClass, Result};
 use bson::RawDocumentBuf;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::error::Error as DriverError;
 use mongodb::raw_batch_cursor::RawBatch;
-use regex_lite::Regex;
 
 use super::archive::{Collection, Namespace};
+use super::chosen::Chosen;
 use super::connection::{Connection, command};
 use super::extjson;
 use super::raw::{Element, Elements, Malformed, Writer};
@@ -147,7 +146,7 @@ async fn pick(
     let own = |name: &str| name.starts_with(SYSTEM) && name != FUNCTIONS;
     let listed: Vec<_> = listed.into_iter().filter(|listed| !own(&listed.name)).collect();
     let chosen = Chosen::of(selection)?;
-    chosen.check(&listed, database)?;
+    chosen.check(listed.iter().map(|listed| listed.name.as_str()), database)?;
     let wanted = listed.into_iter().filter(|listed| chosen.has(&listed.name)).collect();
     Ok((wanted, names))
 }
@@ -363,55 +362,6 @@ async fn indexes(connection: &Connection, database: &str, name: &str) -> Result<
     };
     let indexes: Result<_, _> = listed.iter().map(without_namespace).collect();
     indexes.map_err(|error| malformed(&doing, error))
-}
-
-/// Which collections are chosen.
-struct Chosen<'a> {
-    of: Vec<(&'a Pattern, Regex)>,
-    but: Vec<(&'a Pattern, Regex)>,
-}
-
-impl<'a> Chosen<'a> {
-    fn of(selection: &'a Selection) -> Result<Self> {
-        let compiled = |patterns: &'a [Pattern]| {
-            patterns.iter().map(|pattern| Ok((pattern, compiled(pattern)?))).collect::<Result<_>>()
-        };
-        Ok(Self {
-            of: compiled(&selection.collections)?,
-            but: compiled(&selection.exclude_collections)?,
-        })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        let fits = |patterns: &[(&Pattern, Regex)]| patterns.iter().any(|(_, r)| r.is_match(name));
-        (self.of.is_empty() || fits(&self.of)) && !fits(&self.but)
-    }
-
-    /// Each pattern of what is wanted has to fit something.
-    fn check(&self, listed: &[Listed], database: &str) -> Result<()> {
-        let useless = |(_, regex): &&(&Pattern, Regex)| {
-            !listed.iter().any(|listed| regex.is_match(&listed.name))
-        };
-        match self.of.iter().find(useless) {
-            None => Ok(()),
-            Some((pattern, _)) => Err(Error::new(
-                ErrorClass::Configuration,
-                format!("no collection of {database} fits the pattern {:?}", pattern.to_string()),
-                "Correct collections in the tags or the secret: letters of another case are \
-                 another name",
-            )),
-        }
-    }
-}
-
-fn compiled(pattern: &Pattern) -> Result<Regex> {
-    Regex::new(pattern.name_regex()).map_err(|error| {
-        Error::new(
-            ErrorClass::Configuration,
-            format!("the pattern {:?} cannot be used: {error}", pattern.to_string()),
-            "Use a shorter one",
-        )
-    })
 }
 
 #[cfg(test)]

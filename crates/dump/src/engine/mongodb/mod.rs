@@ -7,6 +7,7 @@
 
 pub mod archive;
 mod batches;
+mod chosen;
 mod client;
 pub(crate) mod connection;
 mod dumping;
