@@ -95,8 +95,7 @@ pub(crate) async fn hidden_series(
     Ok(without_buckets(&wanted, &names).map(str::to_owned))
 }
 
-/// The definitions of what is `wanted` of a database, as they stand in an archive. None of one that
-/// is not there.
+/// The definitions of what is `wanted` of a database; none of one that is not there.
 pub(crate) async fn definitions(
     connection: &Connection,
     database: &str,
