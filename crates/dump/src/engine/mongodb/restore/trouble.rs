@@ -14,7 +14,7 @@ const DUPLICATE: i64 = 11_000;
 const TOO_LONG: [i64; 2] = [10_334, 17_420];
 
 const RIGHTS: &str = "Grant the secret's user the roles readWrite and dbAdmin in the database that \
-                      is restored into";
+                      is restored into; for a time series, the role restore in the database admin";
 
 /// The error for what was not possible, with a hint that fits a restore. What documents hold, which
 /// servers show, is not in it.
