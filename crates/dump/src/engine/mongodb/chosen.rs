@@ -28,13 +28,9 @@ impl<'a> Chosen<'a> {
     }
 
     /// Each pattern of what is wanted has to fit one of the names that are there.
-    pub(super) fn check<'n>(
-        &self,
-        there: impl Iterator<Item = &'n str> + Clone,
-        database: &str,
-    ) -> Result<()> {
+    pub(super) fn check(&self, there: &[&str], database: &str) -> Result<()> {
         let useless =
-            |(_, regex): &&(&Pattern, Regex)| !there.clone().any(|name| regex.is_match(name));
+            |(_, regex): &&(&Pattern, Regex)| !there.iter().any(|name| regex.is_match(name));
         match self.of.iter().find(useless) {
             None => Ok(()),
             Some((pattern, _)) => Err(Error::new(

@@ -146,7 +146,8 @@ async fn pick(
     let own = |name: &str| name.starts_with(SYSTEM) && name != FUNCTIONS;
     let listed: Vec<_> = listed.into_iter().filter(|listed| !own(&listed.name)).collect();
     let chosen = Chosen::of(selection)?;
-    chosen.check(listed.iter().map(|listed| listed.name.as_str()), database)?;
+    let there: Vec<_> = listed.iter().map(|listed| listed.name.as_str()).collect();
+    chosen.check(&there, database)?;
     let wanted = listed.into_iter().filter(|listed| chosen.has(&listed.name)).collect();
     Ok((wanted, names))
 }

@@ -1,3 +1,4 @@
+use autodump_core::pattern::Pattern;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::*;
@@ -77,9 +78,8 @@ fn patterns_choose_and_one_that_fits_nothing_is_an_error() {
         let names = ["orders", "Orders.old", "v"].into_iter().filter(|name| chosen.has(name));
         assert_eq!(names.collect::<Vec<_>>(), fitting, "{of:?} {but:?}");
     }
-    let there = ["orders"].into_iter();
     let selection = selection(&["orders", "Orders"], &["nothing"]);
-    let error = Chosen::of(&selection).unwrap().check(there, "shop").unwrap_err();
+    let error = Chosen::of(&selection).unwrap().check(&["orders"], "shop").unwrap_err();
     assert_eq!(error.class(), ErrorClass::Configuration);
     assert_eq!(error.what(), "no collection of shop fits the pattern \"Orders\"");
 }
