@@ -1,5 +1,7 @@
 //! A backup as its manifest shows it.
 
+use std::ops::Range;
+
 use autodump_core::manifest::{Manifest, Object};
 use autodump_core::ports::{ObjectLocation, ObjectReader};
 use autodump_core::{Error, ErrorClass, Result, layout};
@@ -79,6 +81,25 @@ pub(crate) fn compare(
         return Err(broken(format!("{} has SHA-256 {sha256}, not {expected}", uri(location))));
     }
     Ok(())
+}
+
+/// The ranges of an object's segments. That they are not all of the object is an error of class
+/// [`ErrorClass::Verification`].
+pub(crate) fn segment_ranges(object: &Object) -> Result<Vec<Range<u64>>> {
+    let mut from = 0_u64;
+    let mut ranges = Vec::new();
+    for length in object.segments.iter().filter(|length| **length > 0) {
+        let end = from.saturating_add(*length);
+        ranges.push(from..end);
+        from = end;
+    }
+    if from != object.bytes {
+        return Err(broken(format!(
+            "the segments of {} have {from} bytes together, and the object {}",
+            object.key, object.bytes
+        )));
+    }
+    Ok(ranges)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::archive::{Damage, Known, Prelude, Scanner, Visitor};
 use crate::codec::{self, Decoder};
 use crate::object::{broken, uri};
 use crate::restore::Backup;
+use crate::restore::backup::segment_ranges;
 
 /// How an archive's first object ends, before what says how it is compressed.
 const EXTENSION: &str = ".archive";
@@ -85,7 +86,7 @@ impl<'a> Stored<'a> {
         }
         let mut pieces = Vec::new();
         for (number, object) in self.objects.iter().enumerate() {
-            for range in ranges(object)? {
+            for range in segment_ranges(object)? {
                 pieces.push(vec![self.part(number, Some(range))]);
             }
         }
@@ -192,24 +193,6 @@ impl Beginning {
             scanner.write(piece).map_err(|damage| damaged(&damage))
         })
     }
-}
-
-/// The ranges of an object's segments.
-fn ranges(object: &Object) -> Result<Vec<Range<u64>>> {
-    let mut from = 0_u64;
-    let mut ranges = Vec::new();
-    for length in object.segments.iter().filter(|length| **length > 0) {
-        let end = from.saturating_add(*length);
-        ranges.push(from..end);
-        from = end;
-    }
-    if from != object.bytes {
-        return Err(broken(format!(
-            "the segments of {} have {from} bytes together, and the object {}",
-            object.key, object.bytes
-        )));
-    }
-    Ok(ranges)
 }
 
 /// What the archive is damaged by, as an error.

@@ -17,6 +17,7 @@ use crate::codec;
 use crate::engine::postgres::directory::Directory;
 use crate::object::uri;
 use crate::restore::PlannedTable;
+use crate::restore::backup::segment_ranges;
 use crate::rows::RowDigest;
 
 /// Part of an object, read by one request.
@@ -202,20 +203,7 @@ fn ranges(object: &Object, cut: bool) -> Result<Vec<Range<u64>>> {
     if !cut {
         return Ok(std::iter::once(0..object.bytes).collect());
     }
-    let mut from = 0_u64;
-    let mut ranges = Vec::new();
-    for length in object.segments.iter().filter(|length| **length > 0) {
-        let end = from.saturating_add(*length);
-        ranges.push(from..end);
-        from = end;
-    }
-    if from != object.bytes {
-        return Err(damaged(format!(
-            "the segments of {} have {from} bytes together, and the object {}",
-            object.key, object.bytes
-        )));
-    }
-    Ok(ranges)
+    segment_ranges(object)
 }
 
 pub(super) fn damaged(what: String) -> Error {
