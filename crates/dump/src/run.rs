@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::engine::{Content, Engine, Order, described};
 use crate::open_uploads::{OpenUploads, SharedStore};
-use crate::output::interrupted;
+use crate::output::{GRACE, interrupted};
 use crate::progress::{Progress, mb_per_second};
 use crate::publish::{Patience, begin_manifest, publish, stage_manifest};
 use crate::stop::{Stop, StopFlag};
@@ -59,7 +59,8 @@ pub struct Settings {
     pub progress: Duration,
     /// How long the manifest is tried.
     pub patience: Patience,
-    /// How long the dump program may take to end when asked; then it is killed.
+    /// How long the dump may take to end its programs after somebody asked to stop. They get 2 s
+    /// and are killed then: less would leave them dying when the dump has returned.
     pub child_grace: Duration,
     /// How long open uploads may take to be aborted after a failure.
     pub abort_limit: Duration,
@@ -82,7 +83,7 @@ impl Settings {
             jobs: default_jobs(),
             progress: Duration::from_secs(30),
             patience: Patience::default(),
-            child_grace: Duration::from_secs(3),
+            child_grace: GRACE + Duration::from_secs(1),
             abort_limit: Duration::from_mins(1),
             abort_grace: Duration::from_secs(4),
             publish_grace: Duration::from_secs(4),

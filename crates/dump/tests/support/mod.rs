@@ -135,7 +135,7 @@ pub(crate) fn settings() -> Settings {
         longest_pause: Duration::from_millis(50),
         total: Duration::from_millis(500),
     };
-    Settings { patience, child_grace: Duration::from_secs(1), ..Settings::new(now) }
+    Settings { patience, ..Settings::new(now) }
 }
 
 pub(crate) fn secret(fields: &serde_json::Value) -> SecretValue {
