@@ -67,11 +67,16 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn new(reply: RawBatch, mut memory: OwnedSemaphorePermit) -> Result<Self, DriverError> {
+    fn new(reply: RawBatch, memory: OwnedSemaphorePermit) -> Result<Self, DriverError> {
         let length = reply.doc_slices()?.as_bytes().len();
-        drop(memory.split(memory.num_permits().saturating_sub(length)));
-        Ok(Self { reply, _memory: memory })
+        Ok(Self { reply, _memory: only(memory, length) })
     }
+}
+
+/// Of what was reserved, what so many bytes need: the others may have the rest.
+fn only(mut memory: OwnedSemaphorePermit, length: usize) -> OwnedSemaphorePermit {
+    drop(memory.split(memory.num_permits().saturating_sub(length)));
+    memory
 }
 
 type Come = Result<Batch, Interruption>;

@@ -38,3 +38,16 @@ async fn there_is_memory_for_each_reader_and_not_for_more_than_eight_long_replie
         drop(memory.reserve().await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn a_batch_has_the_memory_of_its_length_until_it_is_dropped() {
+    let memory = Memory::new(1);
+    let all = memory.0.available_permits();
+    let held = only(memory.reserve().await.unwrap(), 1000);
+    assert_eq!(memory.0.available_permits(), all - 1000);
+    // A reply that is longer than the longest keeps all that it got.
+    let long = only(memory.reserve().await.unwrap(), LONGEST + 1);
+    assert_eq!(memory.0.available_permits(), all - 1000 - LONGEST);
+    drop((held, long));
+    assert_eq!(memory.0.available_permits(), all);
+}
